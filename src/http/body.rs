@@ -1,0 +1,438 @@
+//! The body of a POST: collected up to a limit, by its length or chunk by chunk.
+//!
+//! What to notice:
+//! * What the client declares, it only declares: memory grows with the bytes that have arrived.
+//! * A chunk size is hexadecimal digits and nothing else. `0x5`, `+5` and `5 ` were each a smuggled
+//!   request somewhere.
+//! * What is skipped is limited too: extensions and trailers carry nothing here, so a client that
+//!   sends much of them only keeps the server busy.
+//!
+//! ```text
+//!   5;name=value CRLF     size in hexadecimal, then extensions, which are skipped
+//!   hello CRLF            exactly as many bytes, then CRLF
+//!   0 CRLF                the last chunk
+//!   Name: value CRLF      trailers, which are checked and dropped
+//!   CRLF
+//!
+//!   Size --size > 0--> Data --all--> DataEnd --CRLF--> Size
+//!    |                                                            Length --all--> Done
+//!    '---size = 0--> Trailer --empty line--> Done
+//! ```
+
+use super::error::BodyError;
+use super::fields::check_line;
+use super::framing::Framing;
+use super::line::LineEnd;
+
+/// The bytes of extensions, and again of trailers, that one body may carry (RFC 9112 section
+/// 7.1.1).
+pub const MAX_EXTRA_BYTES: usize = 4096;
+
+/// Sixteen hexadecimal digits fill 64 bits.
+const MAX_SIZE_DIGITS: usize = 16;
+
+/// A body on its way in.
+#[derive(Clone, Debug)]
+pub struct Body {
+    /// What has arrived, decoded.
+    bytes: Vec<u8>,
+    max_bytes: usize,
+    place: Place,
+    /// The current line between data, as far as it has arrived, and where it ends.
+    line: Vec<u8>,
+    end: LineEnd,
+    /// How many bytes of extensions and of trailers may still come.
+    extensions_left: usize,
+    trailers_left: usize,
+}
+
+/// What the next byte belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// A body with a Content-Length: this many bytes are left.
+    Length { left: u64 },
+    /// The line that begins a chunk.
+    Size,
+    /// The data of a chunk: this many bytes are left.
+    Data { left: u64 },
+    /// The CRLF behind the data.
+    DataEnd,
+    /// A line behind the last chunk.
+    Trailer,
+    /// The body is complete.
+    Done,
+    /// The body was refused, and stays so.
+    Refused(BodyError),
+}
+
+impl Body {
+    /// Begins to collect the body of a request with this framing.
+    ///
+    /// # Errors
+    /// [`BodyError::TooLarge`] if the client declares more than `max_bytes`: refuse before reading.
+    pub fn new(framing: Framing, max_bytes: usize) -> Result<Self, BodyError> {
+        let place = match framing {
+            Framing::None | Framing::Length(0) => Place::Done,
+            Framing::Length(length) if exceeds(length, max_bytes) => {
+                return Err(BodyError::TooLarge);
+            }
+            Framing::Length(left) => Place::Length { left },
+            Framing::Chunked => Place::Size,
+        };
+        Ok(Self {
+            bytes: Vec::new(),
+            max_bytes,
+            place,
+            line: Vec::new(),
+            end: LineEnd::default(),
+            extensions_left: MAX_EXTRA_BYTES,
+            trailers_left: MAX_EXTRA_BYTES,
+        })
+    }
+
+    /// Takes the next bytes; returns how many of them belong to this body and whether it is
+    /// complete. What is left over then belongs to the next request.
+    ///
+    /// # Errors
+    /// The rule that the body breaks. Answer with its status and text, and close.
+    pub fn receive(&mut self, bytes: &[u8]) -> Result<(usize, bool), BodyError> {
+        let mut rest = bytes;
+        loop {
+            let step = match self.place {
+                Place::Done => return Ok((bytes.len() - rest.len(), true)),
+                Place::Refused(error) => return Err(error),
+                Place::Length { .. }
+                | Place::Size
+                | Place::Data { .. }
+                | Place::DataEnd
+                | Place::Trailer
+                    if rest.is_empty() =>
+                {
+                    return Ok((bytes.len(), false));
+                }
+                Place::Length { left } => Ok(self.take_length(rest, left)),
+                Place::Data { left } => Ok(self.take_data(rest, left)),
+                Place::Size | Place::DataEnd | Place::Trailer => self.take_line(rest),
+            };
+            rest = step.inspect_err(|error| self.place = Place::Refused(*error))?;
+        }
+    }
+
+    /// Whether the whole body has arrived.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.place == Place::Done
+    }
+
+    /// The decoded bytes that have arrived.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    fn take_length<'b>(&mut self, bytes: &'b [u8], left: u64) -> &'b [u8] {
+        let (rest, left) = self.copy(bytes, left);
+        self.place = if left == 0 { Place::Done } else { Place::Length { left } };
+        rest
+    }
+
+    fn take_data<'b>(&mut self, bytes: &'b [u8], left: u64) -> &'b [u8] {
+        let (rest, left) = self.copy(bytes, left);
+        self.place = if left == 0 { Place::DataEnd } else { Place::Data { left } };
+        rest
+    }
+
+    /// Copies up to `left` bytes; returns the other bytes and how many are still to come.
+    fn copy<'b>(&mut self, bytes: &'b [u8], left: u64) -> (&'b [u8], u64) {
+        let here = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
+        let (data, rest) = bytes.split_at_checked(here).unwrap_or((bytes, &[]));
+        self.bytes.extend_from_slice(data);
+        (rest, left.saturating_sub(u64::try_from(here).unwrap_or(u64::MAX)))
+    }
+
+    /// Takes bytes up to the end of the current line, and what the line says.
+    fn take_line<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], BodyError> {
+        let mut rest = bytes;
+        while let Some((byte, behind)) = rest.split_first() {
+            rest = behind;
+            let (limit, error) = self.line_limit();
+            if self.end.is_over(*byte, self.line.len(), limit) {
+                return Err(error);
+            }
+            if self.end.step(*byte)? {
+                self.end_line()?;
+                self.line.clear();
+                return Ok(rest);
+            }
+            if *byte != b'\r' {
+                self.line.push(*byte);
+            }
+        }
+        Ok(rest)
+    }
+
+    /// How long the current line may be, and what is wrong if it is longer.
+    fn line_limit(&self) -> (usize, BodyError) {
+        match self.place {
+            Place::Size if self.line.contains(&b';') => {
+                (MAX_SIZE_DIGITS + MAX_EXTRA_BYTES, BodyError::ExtensionsTooLong)
+            }
+            Place::Size => (MAX_SIZE_DIGITS + 1, BodyError::ChunkSize),
+            Place::Trailer => (self.trailers_left, BodyError::TrailersTooLong),
+            Place::DataEnd | Place::Length { .. } | Place::Data { .. } | Place::Done => {
+                (0, BodyError::ChunkEnd)
+            }
+            Place::Refused(error) => (0, error),
+        }
+    }
+
+    /// Acts on the complete line in `self.line`, which has lost its CRLF.
+    fn end_line(&mut self) -> Result<(), BodyError> {
+        match self.place {
+            Place::Size => {
+                let (size, extensions) = parse_size(&self.line)?;
+                self.extensions_left = self
+                    .extensions_left
+                    .checked_sub(extensions)
+                    .ok_or(BodyError::ExtensionsTooLong)?;
+                if exceeds(size, self.max_bytes.saturating_sub(self.bytes.len())) {
+                    return Err(BodyError::TooLarge);
+                }
+                self.place = if size == 0 { Place::Trailer } else { Place::Data { left: size } };
+            }
+            Place::DataEnd => self.place = Place::Size,
+            Place::Trailer if self.line.is_empty() => self.place = Place::Done,
+            Place::Trailer => {
+                check_line(&self.line, false).map_err(|_| BodyError::Trailer)?;
+                // At least one byte a line is taken, so there are never more lines than bytes.
+                self.trailers_left = self.trailers_left.saturating_sub(self.line.len());
+            }
+            Place::Length { .. } | Place::Data { .. } | Place::Done | Place::Refused(_) => {}
+        }
+        Ok(())
+    }
+}
+
+/// Reads the size of a chunk; returns it with the length of the extensions behind it.
+fn parse_size(line: &[u8]) -> Result<(u64, usize), BodyError> {
+    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
+    // Digits only: `from_str_radix` would also take a sign.
+    let is_size =
+        (1..=MAX_SIZE_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_hexdigit);
+    if !is_size {
+        return Err(BodyError::ChunkSize);
+    }
+    let text = str::from_utf8(digits).map_err(|_| BodyError::ChunkSize)?;
+    let size = u64::from_str_radix(text, 16).map_err(|_| BodyError::ChunkSize)?;
+    Ok((size, line.len() - digits.len()))
+}
+
+fn exceeds(length: u64, limit: usize) -> bool {
+    usize::try_from(length).map_or(true, |length| length > limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    type Received = Result<(Vec<u8>, usize, bool), BodyError>;
+
+    /// What is collected from `pieces`: the decoded bytes, how many were taken, whether it is all.
+    fn collect<'a>(
+        framing: Framing,
+        max_bytes: usize,
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Received {
+        let mut body = Body::new(framing, max_bytes)?;
+        let mut taken = 0;
+        for piece in pieces {
+            taken += body.receive(piece)?.0;
+        }
+        let complete = body.is_complete();
+        Ok((body.into_bytes(), taken, complete))
+    }
+
+    /// The result for one chunk, after checking that no way to cut the bytes changes it.
+    fn however_cut(framing: Framing, max_bytes: usize, bytes: &[u8]) -> Received {
+        let expected = collect(framing, max_bytes, [bytes]);
+        for cut in 0..=bytes.len() {
+            let (head, tail) = bytes.split_at(cut);
+            assert_eq!(collect(framing, max_bytes, [head, tail]), expected, "cut at {cut}");
+        }
+        assert_eq!(collect(framing, max_bytes, bytes.chunks(1)), expected, "bytewise");
+        expected
+    }
+
+    #[test]
+    fn s6_3_a_body_without_framing_is_empty_and_complete() {
+        assert_eq!(however_cut(Framing::None, 0, b"GET /"), Ok((vec![], 0, true)));
+        assert_eq!(however_cut(Framing::Length(0), 0, b"GET /"), Ok((vec![], 0, true)));
+        assert_eq!(Body::new(Framing::None, 9).unwrap().receive(b""), Ok((0, true)));
+    }
+
+    #[test]
+    fn s6_2_a_length_is_counted_and_what_follows_is_left() {
+        let five = Framing::Length(5);
+        assert_eq!(however_cut(five, 5, b"helloGET /"), Ok((b"hello".to_vec(), 5, true)));
+        assert_eq!(however_cut(five, 5, b"hel\0"), Ok((b"hel\0".to_vec(), 4, false)));
+    }
+
+    #[test]
+    fn a_declared_length_is_refused_at_once_or_costs_nothing() {
+        for length in [6, 1 << 40, u64::MAX] {
+            assert_eq!(Body::new(Framing::Length(length), 5).err(), Some(BodyError::TooLarge));
+        }
+        let mut body = Body::new(Framing::Length(u64::MAX), usize::MAX).unwrap();
+        assert_eq!(body.receive(b"abc"), Ok((3, false)));
+        assert!(body.bytes.capacity() < 64);
+        let mut body = Body::new(Framing::Chunked, usize::MAX).unwrap();
+        assert_eq!(body.receive(b"ffffffffffffff\r\nabc"), Ok((19, false)));
+        assert!(body.bytes.capacity() < 64);
+    }
+
+    #[test]
+    fn s7_1_chunks_are_joined() {
+        for (bytes, decoded, taken) in [
+            (&b"0\r\n\r\nnext"[..], &b""[..], 5),
+            (b"5\r\nhello\r\n0\r\n\r\nnext", b"hello", 15),
+            (b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n", b"hello", 20),
+            (b"A\r\n0123456789\r\n000\r\n\r\n", b"0123456789", 22),
+            (b"a\r\n0123456789\r\n0\r\n\r\n", b"0123456789", 20),
+            (b"0000000000000002\r\n\r\n\r\n0\r\n\r\n", b"\r\n", 27),
+            (b"5;a=b;c=\"d;e\"\r\nhello\r\n0;last\r\n\r\n", b"hello", 32),
+            (b"0\r\nX: y\r\nContent-Length: 9\r\n\r\n", b"", 30),
+        ] {
+            let expected = Ok((decoded.to_vec(), taken, true));
+            assert_eq!(
+                however_cut(Framing::Chunked, 10, bytes),
+                expected,
+                "{}",
+                bytes.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn s7_1_what_is_no_chunk() {
+        for (bytes, expected) in [
+            (&b"\r\n"[..], BodyError::ChunkSize),
+            (b"x\r\n", BodyError::ChunkSize),
+            (b"0x5\r\n", BodyError::ChunkSize),
+            (b"+5\r\n", BodyError::ChunkSize),
+            (b"-5\r\n", BodyError::ChunkSize),
+            (b" 5\r\n", BodyError::ChunkSize),
+            (b"5 \r\n", BodyError::ChunkSize),
+            (b"5\t;a\r\n", BodyError::ChunkSize),
+            (b"5_0\r\n", BodyError::ChunkSize),
+            (b";a\r\n", BodyError::ChunkSize),
+            (b"5,\r\n", BodyError::ChunkSize),
+            (b"00000000000000005\r\n", BodyError::ChunkSize),
+            (b"00000000000000005;", BodyError::ChunkSize),
+            (b"5\n", BodyError::LineEnd),
+            (b"5\rh", BodyError::LineEnd),
+            (b"5;a\nb\r\n", BodyError::LineEnd),
+            (b"5;a\0", BodyError::Control),
+            (b"5\r\nhellox", BodyError::ChunkEnd),
+            (b"5\r\nhello\n", BodyError::ChunkEnd),
+            (b"5\r\nhello\rx", BodyError::LineEnd),
+            (b"5\r\nhello0\r\n", BodyError::ChunkEnd),
+            (b"0\r\nX\r\n", BodyError::Trailer),
+            (b"0\r\n: y\r\n", BodyError::Trailer),
+            (b"0\r\nX : y\r\n", BodyError::Trailer),
+            (b"0\r\n X: y\r\n", BodyError::Trailer),
+            (b"0\r\nX: y\r\n fold\r\n", BodyError::Trailer),
+            (b"0\r\nX: y\n", BodyError::LineEnd),
+            (b"0\r\nGET / HTTP/1.1\r\n", BodyError::Trailer),
+        ] {
+            let found = however_cut(Framing::Chunked, 10, bytes);
+            let line = bytes.escape_ascii();
+            // An incomplete line is refused only once it is complete.
+            let found = if found.is_ok() {
+                however_cut(Framing::Chunked, 10, &[bytes, b"\r\n"].concat())
+            } else {
+                found
+            };
+            assert_eq!(found, Err(expected), "{line}");
+        }
+    }
+
+    #[test]
+    fn rfc9110_s15_5_14_a_body_over_the_limit_is_413() {
+        for bytes in [
+            &b"6\r\n"[..],
+            b"ffffffffffffffff\r\n",
+            b"5\r\nhello\r\n1\r\n",
+            b"1\r\na\r\n5\r\n",
+            b"1\r\na\r\nffffffffffffffff\r\n",
+        ] {
+            let found = however_cut(Framing::Chunked, 5, bytes);
+            assert_eq!(found, Err(BodyError::TooLarge), "{}", bytes.escape_ascii());
+        }
+        assert_eq!(BodyError::TooLarge.status().code(), 413);
+        assert!(however_cut(Framing::Chunked, 5, b"5\r\nhello\r\n0\r\n\r\n").is_ok());
+    }
+
+    #[test]
+    fn s7_1_1_extensions_have_a_limit_over_the_whole_body() {
+        let extension = |bytes: usize| format!("1;{}\r\na\r\n", "x".repeat(bytes - 1));
+        let half = extension(MAX_EXTRA_BYTES / 2);
+        let found = collect(Framing::Chunked, 10, [half.as_bytes(), half.as_bytes(), b"1\r\n"]);
+        assert!(found.is_ok());
+        let found = collect(Framing::Chunked, 10, [half.as_bytes(), half.as_bytes(), b"1;\r\n"]);
+        assert_eq!(found, Err(BodyError::ExtensionsTooLong));
+        let endless = vec![b';'; MAX_EXTRA_BYTES + MAX_SIZE_DIGITS + 2];
+        let found = collect(Framing::Chunked, 10, [&b"1"[..], &endless]);
+        assert_eq!(found, Err(BodyError::ExtensionsTooLong));
+        assert_eq!(BodyError::ExtensionsTooLong.status().code(), 413);
+    }
+
+    #[test]
+    fn s7_1_2_trailers_have_a_limit() {
+        let trailer = format!("X: {}\r\n", "x".repeat(97));
+        let most = trailer.repeat(MAX_EXTRA_BYTES / 100);
+        assert!(collect(Framing::Chunked, 0, [&b"0\r\n"[..], most.as_bytes(), b"\r\n"]).unwrap().2);
+        let found =
+            collect(Framing::Chunked, 0, [&b"0\r\n"[..], most.as_bytes(), trailer.as_bytes()]);
+        assert_eq!(found, Err(BodyError::TrailersTooLong));
+        assert_eq!(BodyError::TrailersTooLong.status().code(), 431);
+    }
+
+    #[test]
+    fn a_refused_body_stays_refused() {
+        let mut body = Body::new(Framing::Chunked, 10).unwrap();
+        for more in [&b"x\r\n"[..], b"0\r\n\r\n", b""] {
+            assert_eq!(body.receive(more), Err(BodyError::ChunkSize));
+            assert!(!body.is_complete());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sent_in_chunks_arrives_whole_however_cut(
+            chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..6),
+            cut in 1_usize..50,
+        ) {
+            let mut wire = Vec::new();
+            for chunk in &chunks {
+                wire.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+                wire.extend_from_slice(chunk);
+                wire.extend_from_slice(b"\r\n");
+            }
+            wire.extend_from_slice(b"0\r\n\r\n");
+            let taken = wire.len();
+            wire.extend_from_slice(b"next");
+            let found = collect(Framing::Chunked, 240, wire.chunks(cut));
+            prop_assert_eq!(found, Ok((chunks.concat(), taken, true)));
+        }
+
+        #[test]
+        fn cutting_the_bytes_anywhere_changes_nothing(
+            bytes in "[0-3a;\r\nX: ]{0,8}(\r\n)?[0-3\r\nX:]{0,12}",
+            cut in 1_usize..5,
+        ) {
+            let expected = collect(Framing::Chunked, 8, [bytes.as_bytes()]);
+            prop_assert_eq!(collect(Framing::Chunked, 8, bytes.as_bytes().chunks(cut)), expected);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The end of a line and the bytes that may stand in one: a single rule for request lines, fields,
+//! chunk sizes and trailers.
+//!
+//! What to notice:
+//! * The rule is fed byte by byte and remembers one bit, so a cut between CR and LF changes
+//!   nothing.
+//! * CR and LF are each refused alone: a parser that takes a bare LF as a line end and one that
+//!   does not see two different requests in the same bytes, which is how requests are smuggled.
+//! * The bytes from 0x80 (obs-text) pass here; where they may not stand, the grammar of that place
+//!   refuses them.
+//!
+//! ```text
+//!   line = *( HTAB / SP / VCHAR / obs-text ) CRLF
+//! ```
+
+use super::error::{BodyError, HeadError};
+
+/// Why a byte may not stand where it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineError {
+    /// RFC 9112 section 2.2: a CR is followed by something other than LF.
+    BareCr,
+    /// RFC 9112 section 2.2: a LF has no CR before it.
+    BareLf,
+    /// RFC 9110 section 5.5: NUL and the other control characters stand nowhere in a head.
+    Control,
+}
+
+impl From<LineError> for HeadError {
+    fn from(error: LineError) -> Self {
+        match error {
+            LineError::BareCr => Self::BareCr,
+            LineError::BareLf => Self::BareLf,
+            LineError::Control => Self::Control,
+        }
+    }
+}
+
+impl From<LineError> for BodyError {
+    fn from(error: LineError) -> Self {
+        match error {
+            LineError::BareCr | LineError::BareLf => Self::LineEnd,
+            LineError::Control => Self::Control,
+        }
+    }
+}
+
+/// Watches the bytes of a line go by until its CRLF.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LineEnd {
+    after_cr: bool,
+}
+
+impl LineEnd {
+    /// Takes the next byte; `true` means that it was the LF of a CRLF and that the line is over.
+    pub(super) fn step(&mut self, byte: u8) -> Result<bool, LineError> {
+        match byte {
+            b'\n' if self.after_cr => {
+                self.after_cr = false;
+                return Ok(true);
+            }
+            b'\n' => return Err(LineError::BareLf),
+            _ if self.after_cr => return Err(LineError::BareCr),
+            b'\r' => self.after_cr = true,
+            b'\t' => {}
+            0..=0x1f | 0x7f => return Err(LineError::Control),
+            _ => {}
+        }
+        Ok(false)
+    }
+
+    /// Whether `byte` would make a line of `len` bytes longer than `limit`: the CRLF does not
+    /// count.
+    pub(super) fn is_over(self, byte: u8, len: usize, limit: usize) -> bool {
+        len >= limit && byte != b'\r' && !self.after_cr
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ends(bytes: &[u8]) -> Result<Vec<usize>, LineError> {
+        let mut end = LineEnd::default();
+        let mut found = Vec::new();
+        for (at, byte) in bytes.iter().enumerate() {
+            if end.step(*byte)? {
+                found.push(at);
+            }
+        }
+        Ok(found)
+    }
+
+    #[test]
+    fn s2_2_only_crlf_ends_a_line() {
+        for (bytes, expected) in [
+            (&b"ab\r\n\r\n"[..], Ok(vec![3, 5])),
+            (b"a\tb \x80\xff", Ok(vec![])),
+            (b"a\n", Err(LineError::BareLf)),
+            (b"\n", Err(LineError::BareLf)),
+            (b"\r\n\n", Err(LineError::BareLf)),
+            (b"a\rb", Err(LineError::BareCr)),
+            (b"a\r\r\n", Err(LineError::BareCr)),
+            (b"a\r\0", Err(LineError::BareCr)),
+            (b"a\r", Ok(vec![])),
+        ] {
+            assert_eq!(ends(bytes), expected, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn s5_5_every_control_character_is_refused_at_the_byte() {
+        for byte in (0..=0x1f).chain([0x7f]).filter(|b| !b"\t\r\n".contains(b)) {
+            assert_eq!(ends(&[b'a', byte]), Err(LineError::Control), "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn the_crlf_does_not_count_towards_a_limit() {
+        let mut end = LineEnd::default();
+        assert!(!end.is_over(b'x', 1, 2));
+        assert!(end.is_over(b'x', 2, 2));
+        assert!(!end.is_over(b'\r', 2, 2));
+        assert_eq!(end.step(b'\r'), Ok(false));
+        assert!(!end.is_over(b'\n', 3, 2));
+    }
+}

@@ -1,0 +1,650 @@
+//! The request head: from bytes, in whatever pieces they come, to a [`Head`] or a [`HeadError`].
+//!
+//! What to notice:
+//! * No byte is looked at more than three times, however small the pieces: once as it arrives, once
+//!   when its line ends, once when the head ends. [`Scan`] is what makes that so; a parser that
+//!   starts anew with each piece takes quadratic time, and that is an attack.
+//! * A rule is applied at the earliest byte that can decide it, and rules in the order of the
+//!   bytes. Hence the result depends on the bytes alone and never on how they were cut.
+//! * The head borrows from the bytes it was read from. Nothing is allocated.
+//!
+//! ```text
+//!   GET /?channel=ruby HTTP/1.1 CRLF     request line: at most HeadLimits::request_line_bytes
+//!   Host: localhost:8080 CRLF            field lines: at most HeadLimits::fields
+//!   Connection: Upgrade CRLF
+//!   CRLF                                 the end: at most HeadLimits::head_bytes from the start
+//!   ...                                  body, frames or the next request: not looked at
+//!
+//!   as a byte arrives     limits; no bare CR, no bare LF, no control character
+//!   as a line ends        the grammar of a request line or of a field
+//!   as the head ends      Host, framing, expectation: what needs all the fields
+//! ```
+
+use super::error::HeadError;
+use super::fields::{Fields, check_line};
+use super::head::Head;
+use super::line::LineEnd;
+use super::request_line::{Method, RequestLine, Version};
+
+/// RFC 9112 section 2.2: clients of long ago sent a CRLF too many behind a body.
+const MAX_EMPTY_LINES: usize = 2;
+
+/// `HTTP/1.1` and the space before it.
+const VERSION_BYTES: usize = 9;
+
+/// How large a request head may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Bytes of the whole head, from the first one to the empty line that ends it; over it 431.
+    pub head_bytes: usize,
+    /// Field lines; over it 431.
+    pub fields: usize,
+    /// Bytes of the request line without its CRLF; over it 414. RFC 9112 section 3 recommends 8000.
+    pub request_line_bytes: usize,
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self { head_bytes: 8192, fields: 100, request_line_bytes: 8000 }
+    }
+}
+
+/// How far a head has been read: kept by the caller beside the bytes, from one call of [`parse`] to
+/// the next.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scan {
+    /// Bytes already looked at; none of them is looked at again before its line ends.
+    looked: usize,
+    /// Where the current line begins.
+    line_start: usize,
+    end: LineEnd,
+    place: Place,
+    /// What [`parse`] said when it refused the head, so that it will never say anything else.
+    refused: Option<HeadError>,
+}
+
+/// What the current line is.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// The request line, or an empty line before it.
+    RequestLine { empty_lines: usize },
+    /// A field line, or the empty line behind the last one.
+    Field { request: Request, fields_start: usize, fields: usize },
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self::RequestLine { empty_lines: 0 }
+    }
+}
+
+/// A checked request line, which may move with the caller's buffer: positions, not references.
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    method: Method,
+    version: Version,
+    target_start: usize,
+    target_end: usize,
+}
+
+/// Reads a request head from `bytes`: all that has arrived of it so far, from its first byte on.
+///
+/// `Ok(None)` means that the head is not complete: keep the bytes and call again with them and
+/// more, and with the same `scan`. `Ok(Some((head, n)))` means that the first `n` bytes were the
+/// head; what follows is body, frames or the next request. The `scan` is then ready for the next
+/// head.
+///
+/// # Errors
+/// The rule that the head breaks. Answer with its status and text, close, and never read what
+/// follows as a request; the same `scan` will repeat the same error for ever.
+pub fn parse<'a>(
+    bytes: &'a [u8],
+    scan: &mut Scan,
+    limits: &HeadLimits,
+) -> Result<Option<(Head<'a>, usize)>, HeadError> {
+    if let Some(error) = scan.refused {
+        return Err(error);
+    }
+    let parsed = scan.lines(bytes, limits);
+    match &parsed {
+        Ok(None) => {}
+        Ok(Some(_)) => *scan = Scan::default(),
+        Err(error) => scan.refused = Some(*error),
+    }
+    parsed
+}
+
+impl Scan {
+    /// Takes line after line until the head ends or the bytes do.
+    fn lines<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        limits: &HeadLimits,
+    ) -> Result<Option<(Head<'a>, usize)>, HeadError> {
+        loop {
+            let line_start = self.line_start;
+            let Some(line) = self.next_line(bytes, limits)? else { return Ok(None) };
+            self.place = match self.place {
+                Place::RequestLine { empty_lines } if line.is_empty() => {
+                    if empty_lines == MAX_EMPTY_LINES {
+                        return Err(HeadError::EmptyLines);
+                    }
+                    Place::RequestLine { empty_lines: empty_lines + 1 }
+                }
+                Place::RequestLine { .. } => {
+                    let request = Request::new(RequestLine::parse(line)?, line_start, line.len());
+                    Place::Field { request, fields_start: self.looked, fields: 0 }
+                }
+                Place::Field { request, fields_start, .. } if line.is_empty() => {
+                    let fields = Fields::new(span(bytes, fields_start, line_start));
+                    let head = Head::new(request.in_bytes(bytes)?, fields)?;
+                    return Ok(Some((head, self.looked)));
+                }
+                Place::Field { request, fields_start, fields } => {
+                    if fields == limits.fields {
+                        return Err(HeadError::TooManyFields);
+                    }
+                    check_line(line, fields == 0)?;
+                    Place::Field { request, fields_start, fields: fields + 1 }
+                }
+            };
+        }
+    }
+
+    /// Looks at new bytes up to the end of the current line, and returns it without its CRLF.
+    fn next_line<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        limits: &HeadLimits,
+    ) -> Result<Option<&'a [u8]>, HeadError> {
+        let new = bytes.get(self.looked..).unwrap_or_default();
+        for byte in new {
+            self.check_limits(*byte, bytes, limits)?;
+            let ended = self.end.step(*byte)?;
+            self.looked += 1;
+            if ended {
+                let line = span(bytes, self.line_start, self.looked.saturating_sub(2));
+                self.line_start = self.looked;
+                return Ok(Some(line));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Refuses the first byte that a head within the limits cannot have.
+    fn check_limits(&self, byte: u8, bytes: &[u8], limits: &HeadLimits) -> Result<(), HeadError> {
+        let head_is_full = self.looked >= limits.head_bytes;
+        match self.place {
+            Place::RequestLine { .. } => {
+                let len = self.looked - self.line_start;
+                if !head_is_full && !self.end.is_over(byte, len, limits.request_line_bytes) {
+                    return Ok(());
+                }
+                // RFC 9112 section 3: 501 for a method longer than any known, 414 for a target.
+                let line = span(bytes, self.line_start, self.looked);
+                let is_method = !line.contains(&b' ');
+                Err(if is_method {
+                    HeadError::UnknownMethod
+                } else {
+                    HeadError::RequestLineTooLong
+                })
+            }
+            Place::Field { .. } if head_is_full => Err(HeadError::HeadTooLong),
+            Place::Field { .. } => Ok(()),
+        }
+    }
+}
+
+impl Request {
+    /// Notes where the words of a line stand that begins at `start` and has `len` bytes.
+    fn new(line: RequestLine<'_>, start: usize, len: usize) -> Self {
+        Self {
+            method: line.method,
+            version: line.version,
+            target_start: start + line.method.as_str().len() + 1,
+            target_end: (start + len).saturating_sub(VERSION_BYTES),
+        }
+    }
+
+    fn in_bytes(self, bytes: &[u8]) -> Result<RequestLine<'_>, HeadError> {
+        let target = span(bytes, self.target_start, self.target_end);
+        // It was ASCII when its line ended.
+        let target = str::from_utf8(target).map_err(|_| HeadError::TargetCharacter)?;
+        Ok(RequestLine { method: self.method, target, version: self.version })
+    }
+}
+
+/// A part of the caller's bytes; empty if the caller has fewer of them than at the last call.
+fn span(bytes: &[u8], start: usize, end: usize) -> &[u8] {
+    bytes.get(start..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    //! Tables of raw heads by section, each also cut everywhere, and the oracle.
+
+    use super::super::{Framing, Host, HostError, Status};
+    use super::*;
+    use proptest::prelude::*;
+
+    type Parsed<'a> = Result<Option<(Head<'a>, usize)>, HeadError>;
+
+    fn whole(bytes: &[u8]) -> Parsed<'_> {
+        parse(bytes, &mut Scan::default(), &HeadLimits::default())
+    }
+
+    /// Feeds growing prefixes that end at the given cuts, then everything.
+    fn in_pieces<'a>(bytes: &'a [u8], cuts: &[usize], limits: &HeadLimits) -> Parsed<'a> {
+        let mut scan = Scan::default();
+        for end in cuts.iter().copied().chain([bytes.len()]) {
+            let parsed = parse(&bytes[..end], &mut scan, limits);
+            if parsed != Ok(None) {
+                return parsed;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The result for one chunk, after checking that no way to cut the bytes changes it.
+    fn however_cut<'a>(bytes: &'a [u8], limits: &HeadLimits) -> Parsed<'a> {
+        let expected = parse(bytes, &mut Scan::default(), limits);
+        for cut in 0..=bytes.len() {
+            assert_eq!(in_pieces(bytes, &[cut], limits), expected, "cut at {cut}");
+        }
+        let bytewise: Vec<usize> = (0..bytes.len()).collect();
+        assert_eq!(in_pieces(bytes, &bytewise, limits), expected, "bytewise");
+        expected
+    }
+
+    const CURL: &[u8] = b"GET / HTTP/1.1\r\n\
+        Host: localhost:8080\r\n\
+        User-Agent: curl/8.5.0\r\n\
+        Accept: */*\r\n\
+        Connection: Upgrade\r\n\
+        Upgrade: websocket\r\n\
+        Sec-WebSocket-Key: SGVsbG8sIHdvcmxkIQ==\r\n\
+        Sec-WebSocket-Version: 13\r\n\
+        \r\n";
+
+    #[test]
+    fn s2_1_a_head_is_taken_apart() {
+        let (head, used) = however_cut(CURL, &HeadLimits::default()).unwrap().unwrap();
+        assert_eq!(used, CURL.len());
+        assert_eq!((head.method, head.target, head.version), (Method::Get, "/", Version::Http11));
+        assert_eq!(head.host, Host::parse("LOCALHOST:8080").ok());
+        assert_eq!(
+            (head.framing, head.expects_continue, head.keep_alive),
+            (Framing::None, false, true)
+        );
+        assert!(head.has_token("connection", "upgrade"));
+        assert_eq!(head.single("sec-websocket-version"), Ok(Some(&b"13"[..])));
+        assert_eq!(head.field_lines("accept").collect::<Vec<_>>(), [b"*/*"]);
+    }
+
+    #[test]
+    fn s9_3_2_what_follows_the_head_is_left_alone_and_may_be_the_next() {
+        let mut scan = Scan::default();
+        let limits = HeadLimits::default();
+        let bytes =
+            b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n\x81\0\n";
+        let (first, used) = parse(bytes, &mut scan, &limits).unwrap().unwrap();
+        assert_eq!((first.target, used), ("/1", 28));
+        let (second, used) = parse(&bytes[used..], &mut scan, &limits).unwrap().unwrap();
+        assert_eq!((second.target, used), ("/2", 30), "the empty line belongs to the second");
+    }
+
+    #[test]
+    fn heads_that_are_accepted() {
+        for head in [
+            &b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"[..],
+            b"GET / HTTP/1.0\r\n\r\n",
+            b"GET / HTTP/1.2\r\nHost:a.test\r\n\r\n",
+            b"\r\nGET / HTTP/1.1\r\nHost: a.test\r\n\r\n",
+            b"\r\n\r\nGET / HTTP/1.1\r\nHost: a.test\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHOST:\t a.test \t\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n",
+            b"OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n",
+            b"CONNECT a.test:443 HTTP/1.1\r\nHost: a.test\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a.test\r\nX:\r\nY: \xff\tz\r\n\r\n",
+            b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello",
+            b"POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a.test\r\nExpect: 100-continue\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a.test\r\nExpect:\r\n\r\n",
+        ] {
+            let parsed = however_cut(head, &HeadLimits::default());
+            assert!(matches!(parsed, Ok(Some(_))), "{} {parsed:?}", head.escape_ascii());
+        }
+    }
+
+    /// Raw bytes, the rule they break, and the status this gives; RFC 9112 unless said otherwise.
+    const REFUSED: &[(&[u8], HeadError, u16)] = &[
+        // 2.2: octets, line ends, what is before the request line and behind it.
+        (b"\x16\x03\x01\x02\x00\x01", HeadError::Control, 400),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", HeadError::UnsupportedVersion, 505),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", HeadError::NotHttp, 400),
+        (b"*1\r\n$4\r\nPING\r\n", HeadError::NotHttp, 400),
+        (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", HeadError::RequestLineSpaces, 400),
+        (b"GET / HTTP/1.1\nHost: a\n\n", HeadError::BareLf, 400),
+        (b"GET / HTTP/1.1\r\nHost: a\n\r\n", HeadError::BareLf, 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\n", HeadError::BareLf, 400),
+        (b"\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", HeadError::BareLf, 400),
+        (b"GET / HTTP/1.1\rHost: a\r\n\r\n", HeadError::BareCr, 400),
+        (b"GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n", HeadError::BareCr, 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\r\n\r\n", HeadError::BareCr, 400),
+        (b"GET / HTTP/1.1\r\nX: a\0b\r\n", HeadError::Control, 400),
+        (b"GET / HTTP/1.1\r\nX: a\x1b[31m\r\n", HeadError::Control, 400),
+        (b"GET / HTTP/1.1\r\nX: a\x7f\r\n", HeadError::Control, 400),
+        (b"GET /\x0b HTTP/1.1\r\n", HeadError::Control, 400),
+        (b"\r\n\r\n\r\n", HeadError::EmptyLines, 400),
+        (b"GET / HTTP/1.1\r\n Host: a\r\n\r\n", HeadError::LeadingWhitespace, 400),
+        (b"GET / HTTP/1.1\r\n\tHost: a\r\n\r\n", HeadError::LeadingWhitespace, 400),
+        (b"GET / HTTP/1.1\r\n \r\nHost: a\r\n\r\n", HeadError::LeadingWhitespace, 400),
+        // 2.3, 3: the request line.
+        (b"GET /\r\n", HeadError::MissingVersion, 400),
+        (b"GET  / HTTP/1.1\r\n", HeadError::RequestLineSpaces, 400),
+        (b"GET / HTTP/1.1 \r\n", HeadError::RequestLineSpaces, 400),
+        (b"GET / http/1.1\r\n", HeadError::Version, 400),
+        (b"GET / HTTP/1.10\r\n", HeadError::Version, 400),
+        (b"GET / HTTP/01.1\r\n", HeadError::Version, 400),
+        (b"GET / HTTP/9.9\r\n", HeadError::UnsupportedVersion, 505),
+        (b"get / HTTP/1.1\r\n", HeadError::UnknownMethod, 501),
+        (b"G(T / HTTP/1.1\r\n", HeadError::Method, 400),
+        (b"GET /a#b HTTP/1.1\r\n", HeadError::TargetFragment, 400),
+        (b"GET /\xff HTTP/1.1\r\n", HeadError::TargetCharacter, 400),
+        (b"GET * HTTP/1.1\r\n", HeadError::AsteriskTarget, 400),
+        (b"GET a.test:80 HTTP/1.1\r\n", HeadError::TargetForm, 400),
+        (b"GET http://u@a/ HTTP/1.1\r\n", HeadError::Host(HostError::UserInfo), 400),
+        // 3.2: Host.
+        (b"GET / HTTP/1.1\r\n\r\n", HeadError::MissingHost, 400),
+        (b"GET / HTTP/1.1\r\nHosts: a\r\n\r\n", HeadError::MissingHost, 400),
+        (b"GET http://a/ HTTP/1.1\r\n\r\n", HeadError::MissingHost, 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", HeadError::RepeatedHost, 400),
+        (b"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", HeadError::RepeatedHost, 400),
+        (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", HeadError::Host(HostError::Empty), 400),
+        (b"GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", HeadError::Host(HostError::Character), 400),
+        (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", HeadError::Host(HostError::Character), 400),
+        (b"GET / HTTP/1.1\r\nHost: \xff\r\n\r\n", HeadError::Host(HostError::Character), 400),
+        (b"GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", HeadError::Host(HostError::UserInfo), 400),
+        (b"GET / HTTP/1.1\r\nHost: a:b\r\n\r\n", HeadError::Host(HostError::Port), 400),
+        (b"GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", HeadError::Host(HostError::Ipv6), 400),
+        // 5: field lines.
+        (b"GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n", HeadError::ObsFold, 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\t\r\n\r\n", HeadError::ObsFold, 400),
+        (b"GET / HTTP/1.1\r\nHost : a\r\n\r\n", HeadError::SpaceBeforeColon, 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n: x\r\n\r\n", HeadError::EmptyName, 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX\r\n\r\n", HeadError::MissingColon, 400),
+        (b"GET / HTTP/1.1\r\nX Y: a\r\n\r\n", HeadError::FieldName, 400),
+        (b"GET / HTTP/1.1\r\nX\xe9: a\r\n\r\n", HeadError::FieldName, 400),
+        // 6: framing.
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n", HeadError::Length, 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\n", HeadError::Length, 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\n", HeadError::Length, 400),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551616\r\n\r\n",
+            HeadError::LengthTooLarge,
+            400,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n",
+            HeadError::RepeatedLength,
+            400,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+            HeadError::LengthAndEncoding,
+            400,
+        ),
+        (
+            b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+            HeadError::EncodingInHttp10,
+            400,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
+            HeadError::ChunkedNotLast,
+            400,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+            HeadError::ChunkedTwice,
+            400,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+            HeadError::UnknownCoding,
+            501,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n",
+            HeadError::SpaceBeforeColon,
+            400,
+        ),
+        // RFC 9110 section 10.1.1.
+        (b"GET / HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\n\r\n", HeadError::Expectation, 417),
+        (
+            b"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue, x\r\n\r\n",
+            HeadError::Expectation,
+            417,
+        ),
+    ];
+
+    #[test]
+    fn heads_that_are_refused() {
+        for (bytes, error, status) in REFUSED {
+            let parsed = however_cut(bytes, &HeadLimits::default());
+            assert_eq!(parsed, Err(*error), "{}", bytes.escape_ascii());
+            assert_eq!(error.status().code(), *status, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn an_error_depends_on_the_shortest_prefix_alone() {
+        let limits = HeadLimits::default();
+        for (bytes, error, _) in REFUSED {
+            let shown = (0..=bytes.len()).find(|end| whole(&bytes[..*end]).is_err()).unwrap();
+            let mut other = bytes[..shown].to_vec();
+            other.extend_from_slice(b"\0\r\r\n\nanything else");
+            assert_eq!(however_cut(&other, &limits), Err(*error), "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_refused_head_stays_refused() {
+        let mut scan = Scan::default();
+        let limits = HeadLimits::default();
+        let bad = b"GET / HTTP/1.1\r\nHost : a\r\n\r\n";
+        for more in [&bad[..], bad, CURL, b""] {
+            assert_eq!(parse(more, &mut scan, &limits), Err(HeadError::SpaceBeforeColon));
+        }
+    }
+
+    #[test]
+    fn bytes_taken_back_by_the_caller_harm_nobody() {
+        for cut in 0..CURL.len() {
+            let mut scan = Scan::default();
+            assert_eq!(parse(&CURL[..cut], &mut scan, &HeadLimits::default()), Ok(None));
+            assert_eq!(parse(b"", &mut scan, &HeadLimits::default()), Ok(None));
+        }
+    }
+
+    #[test]
+    fn s3_a_request_line_over_the_limit_is_414_at_the_first_byte_over() {
+        let limits = HeadLimits::default();
+        let line = |target: usize| format!("GET /{} HTTP/1.1", "a".repeat(target - 1));
+        let longest = line(8000 - "GET  HTTP/1.1".len());
+        assert_eq!(longest.len(), 8000);
+        let head = format!("{longest}\r\nHost: a\r\n\r\n");
+        assert!(matches!(whole(head.as_bytes()), Ok(Some(_))));
+        let over = line(8001 - "GET  HTTP/1.1".len());
+        assert_eq!(whole(&over.as_bytes()[..8000]), Ok(None));
+        assert_eq!(whole(over.as_bytes()), Err(HeadError::RequestLineTooLong));
+        assert_eq!(HeadError::RequestLineTooLong.status(), Status::UriTooLong);
+        assert_eq!(
+            whole(&[b'A'; 8001]),
+            Err(HeadError::UnknownMethod),
+            "the method itself is too long"
+        );
+        let small = HeadLimits { request_line_bytes: 14, head_bytes: 40, ..limits };
+        assert!(matches!(however_cut(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", &small), Ok(Some(_))));
+        let refused = however_cut(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", &small);
+        assert_eq!(refused, Err(HeadError::RequestLineTooLong));
+        let smaller = HeadLimits { head_bytes: 10, ..limits };
+        assert_eq!(however_cut(b"GET / HTTP/1.1", &smaller), Err(HeadError::RequestLineTooLong));
+    }
+
+    #[test]
+    fn rfc6585_s5_a_head_over_the_limit_is_431_at_the_first_byte_over() {
+        let head = |len: usize| {
+            let rest = "GET / HTTP/1.1\r\nHost: a\r\nX: \r\n\r\n".len();
+            format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(len - rest))
+        };
+        let (_, used) = whole(head(8192).as_bytes()).unwrap().unwrap();
+        assert_eq!(used, 8192);
+        let over = head(8193);
+        assert_eq!(whole(&over.as_bytes()[..8192]), Ok(None));
+        assert_eq!(whole(over.as_bytes()), Err(HeadError::HeadTooLong));
+        assert_eq!(HeadError::HeadTooLong.status(), Status::FieldsTooLarge);
+        let small = HeadLimits { head_bytes: 32, ..HeadLimits::default() };
+        assert!(matches!(however_cut(head(32).as_bytes(), &small), Ok(Some(_))));
+        assert_eq!(however_cut(head(33).as_bytes(), &small), Err(HeadError::HeadTooLong));
+    }
+
+    #[test]
+    fn rfc6585_s5_one_field_too_many_is_431_and_never_dropped() {
+        let head = |count: usize| {
+            format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(count - 1))
+        };
+        let hundred = head(100);
+        let (parsed, _) = whole(hundred.as_bytes()).unwrap().unwrap();
+        assert_eq!(parsed.fields.iter().count(), 100);
+        assert_eq!(whole(head(101).as_bytes()), Err(HeadError::TooManyFields));
+        assert_eq!(HeadError::TooManyFields.status(), Status::FieldsTooLarge);
+    }
+
+    /// Every byte that was looked at is turned to poison before the next call: had the parser
+    /// looked at it a second time before its line (the current one) or its head ended, it would
+    /// have refused it.
+    #[test]
+    fn no_byte_is_looked_at_again_before_its_line_or_its_head_ends() {
+        let limits = HeadLimits::default();
+        let mut scan = Scan::default();
+        let mut poisoned = vec![0_u8; CURL.len()];
+        for end in 1..CURL.len() {
+            let line_ends = CURL[end - 1] == b'\n';
+            let line_start = if line_ends { scan.line_start } else { end - 1 };
+            poisoned[line_start..end].copy_from_slice(&CURL[line_start..end]);
+            assert_eq!(parse(&poisoned[..end], &mut scan, &limits), Ok(None), "at {end}");
+            assert_eq!(scan.looked, end);
+            poisoned[..end].fill(0);
+        }
+        assert!(matches!(parse(CURL, &mut scan, &limits), Ok(Some(_))));
+    }
+
+    fn request_parts() -> impl Strategy<Value = Vec<u8>> {
+        let method =
+            prop_oneof![Just("GET"), Just("POST"), Just("OPTIONS"), Just("get"), Just("CONNECT")];
+        let target = prop_oneof![
+            4 => "/[a-z%?=&+.{}|~]{0,12}",
+            1 => Just("*".to_owned()),
+            1 => "http://[a-z.]{1,5}(:[0-9]{0,5})?/?",
+            1 => "[ -~]{1,6}",
+        ];
+        let version =
+            prop_oneof![6 => Just("HTTP/1.1"), 1 => Just("HTTP/1.0"), 1 => Just("HTTP/1.3")];
+        let field = prop_oneof![
+            4 => "[A-Za-z!#$%&'*+.^_`|~-]{1,8}:[ \t]{0,2}[ -~\t]{0,12}",
+            1 => "Connection: (close|upgrade|keep-alive)(, close)?",
+            1 => "(Content-Length: [0-9]{1,4}|Transfer-Encoding: chunked|Expect: 100-continue)",
+            1 => "[ -~]{0,10}",
+        ];
+        let fields = prop::collection::vec(field, 0..5);
+        let blank = prop_oneof![4 => Just(""), 1 => Just("\r\n")];
+        (blank, method, target, version, fields).prop_map(
+            |(blank, method, target, version, fields)| {
+                let mut head = format!("{blank}{method} {target} {version}\r\nHost: a.test\r\n");
+                for field in fields {
+                    head += &field;
+                    head += "\r\n";
+                }
+                (head + "\r\nmore").into_bytes()
+            },
+        )
+    }
+
+    /// Heads that are mostly right, with up to two bytes changed to anything.
+    fn request() -> impl Strategy<Value = Vec<u8>> {
+        let special = prop::sample::select(&b"\r\n\t :,\0\x7f\x80\xff#/"[..]);
+        let change = (any::<prop::sample::Index>(), prop_oneof![special, any::<u8>()]);
+        (request_parts(), prop::collection::vec(change, 0..3)).prop_map(|(mut head, changes)| {
+            for (index, byte) in changes {
+                let at = index.index(head.len());
+                head[at] = byte;
+            }
+            head
+        })
+    }
+
+    /// Panics unless `httparse` reads an accepted head in the same way. It differs in one thing
+    /// only: it does not take HTTP/1.2 to 1.9 for what RFC 9110 section 2.5 says they are, so those
+    /// are skipped.
+    fn compare_with_httparse(bytes: &[u8], head: &Head<'_>, used: usize) {
+        let mut space = [httparse::EMPTY_HEADER; 128];
+        let mut other = httparse::Request::new(&mut space);
+        let parsed = other.parse(bytes);
+        if parsed == Err(httparse::Error::Version) {
+            let at = bytes.windows(7).position(|w| w == b"HTTP/1.").unwrap() + 7;
+            assert!((b'2'..=b'9').contains(&bytes[at]), "{}", bytes.escape_ascii());
+            return;
+        }
+        assert_eq!(parsed, Ok(httparse::Status::Complete(used)), "{}", bytes.escape_ascii());
+        assert_eq!(other.method, Some(head.method.as_str()));
+        assert_eq!(other.path, Some(head.target));
+        assert_eq!(other.version, Some(u8::from(head.version == Version::Http11)));
+        let theirs: Vec<_> = other.headers.iter().map(|h| (h.name.as_bytes(), h.value)).collect();
+        assert_eq!(theirs, head.fields.iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_generator_makes_heads_that_are_accepted() {
+        use proptest::strategy::ValueTree;
+        let mut runner = proptest::test_runner::TestRunner::deterministic();
+        let heads = (0..200).map(|_| request().new_tree(&mut runner).unwrap().current());
+        let accepted = heads.filter(|head| matches!(whole(head), Ok(Some(_)))).count();
+        assert!((20..180).contains(&accepted), "{accepted} of 200");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn what_is_accepted_is_read_by_httparse_in_the_same_way(bytes in request()) {
+            if let Ok(Some((head, used))) = whole(&bytes) {
+                compare_with_httparse(&bytes, &head, used);
+            }
+        }
+
+        #[test]
+        fn cutting_the_bytes_anywhere_changes_nothing(
+            bytes in request(),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+            head_bytes in 1_usize..120,
+        ) {
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len())).collect();
+            cuts.sort_unstable();
+            for limits in [
+                HeadLimits::default(),
+                HeadLimits { head_bytes, fields: 3, request_line_bytes: 20 },
+            ] {
+                let expected = parse(&bytes, &mut Scan::default(), &limits);
+                prop_assert_eq!(in_pieces(&bytes, &cuts, &limits), expected);
+            }
+        }
+
+        #[test]
+        fn no_bytes_harm_the_parser(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(Some((_, used))) = whole(&bytes) {
+                prop_assert!(used <= bytes.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The status codes this server sends, each with the phrase of its RFC.
+//!
+//! What to notice:
+//! * Only codes that the server really sends exist, so no other can be sent by mistake.
+//! * 101 is missing: switching protocols is no response of HTTP's but the last thing it says, and
+//!   it belongs to the bridge that does it.
+//! * The phrase is for people; clients decide by the number (RFC 9112 section 4).
+
+use std::fmt;
+
+/// A status code of RFC 9110 section 15 or RFC 6585.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// RFC 9110 section 15.3.1: here it is.
+    Ok,
+    /// RFC 9110 section 15.5.1: the request is malformed.
+    BadRequest,
+    /// RFC 9110 section 15.5.2: credentials are missing or wrong.
+    Unauthorized,
+    /// RFC 9110 section 15.5.4: understood, and not allowed.
+    Forbidden,
+    /// RFC 9110 section 15.5.5: nothing answers at this path.
+    NotFound,
+    /// RFC 9110 section 15.5.6: the path does not take this method; the response must carry Allow.
+    MethodNotAllowed,
+    /// RFC 9110 section 15.5.9: the request was not complete in time.
+    RequestTimeout,
+    /// RFC 9110 section 15.5.14: the body is larger than this server takes.
+    ContentTooLarge,
+    /// RFC 9110 section 15.5.15: the target is longer than this server reads.
+    UriTooLong,
+    /// RFC 9110 section 15.5.18: an expectation that this server cannot meet.
+    ExpectationFailed,
+    /// RFC 9110 section 15.5.22: another protocol or version is needed; must carry Upgrade.
+    UpgradeRequired,
+    /// RFC 6585 section 5: the fields are too many or too long.
+    FieldsTooLarge,
+    /// RFC 9110 section 15.6.1: the fault is ours.
+    InternalServerError,
+    /// RFC 9110 section 15.6.2: well formed, but unknown here.
+    NotImplemented,
+    /// RFC 9110 section 15.6.4: not now; may carry Retry-After.
+    ServiceUnavailable,
+    /// RFC 9110 section 15.6.6: another major version of HTTP.
+    VersionNotSupported,
+}
+
+impl Status {
+    /// The three-digit code.
+    #[must_use]
+    pub fn code(self) -> u16 {
+        match self {
+            Self::Ok => 200,
+            Self::BadRequest => 400,
+            Self::Unauthorized => 401,
+            Self::Forbidden => 403,
+            Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::RequestTimeout => 408,
+            Self::ContentTooLarge => 413,
+            Self::UriTooLong => 414,
+            Self::ExpectationFailed => 417,
+            Self::UpgradeRequired => 426,
+            Self::FieldsTooLarge => 431,
+            Self::InternalServerError => 500,
+            Self::NotImplemented => 501,
+            Self::ServiceUnavailable => 503,
+            Self::VersionNotSupported => 505,
+        }
+    }
+
+    /// The words that stand behind the code.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::BadRequest => "Bad Request",
+            Self::Unauthorized => "Unauthorized",
+            Self::Forbidden => "Forbidden",
+            Self::NotFound => "Not Found",
+            Self::MethodNotAllowed => "Method Not Allowed",
+            Self::RequestTimeout => "Request Timeout",
+            Self::ContentTooLarge => "Content Too Large",
+            Self::UriTooLong => "URI Too Long",
+            Self::ExpectationFailed => "Expectation Failed",
+            Self::UpgradeRequired => "Upgrade Required",
+            Self::FieldsTooLarge => "Request Header Fields Too Large",
+            Self::InternalServerError => "Internal Server Error",
+            Self::NotImplemented => "Not Implemented",
+            Self::ServiceUnavailable => "Service Unavailable",
+            Self::VersionNotSupported => "HTTP Version Not Supported",
+        }
+    }
+}
+
+/// As in the status line: `404 Not Found`.
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code(), self.reason())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_reads_as_in_the_status_line() {
+        assert_eq!(Status::NotFound.to_string(), "404 Not Found");
+        assert_eq!(Status::FieldsTooLarge.to_string(), "431 Request Header Fields Too Large");
+        assert_eq!(Status::UriTooLong.to_string(), "414 URI Too Long");
+    }
+}
