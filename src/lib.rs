@@ -1,4 +1,9 @@
-//! Barewire: a WebSocket server on raw nonblocking sockets. So far, the HTTP that it will be built on.
+//! Barewire: a WebSocket server on raw nonblocking sockets. So far it is an HTTP server.
 
+pub mod conn;
 pub mod http;
+pub mod limits;
+pub mod net;
 pub mod now;
+pub mod site;
+pub mod timers;

@@ -1,0 +1,208 @@
+//! One client as a machine of bytes and time: what it sends goes in, what it is sent comes out.
+//!
+//! What to notice:
+//! * There is no socket and no clock here. The loop drives this machine over real sockets, the
+//!   tests in virtual time, and the example in the crate's front page over a blocking stream.
+//! * Each state owns its data and is consumed by the step that leaves it, so nothing of an
+//!   earlier state can be left over in a later one.
+//! * Cutting the input anywhere changes nothing: whatever is incomplete is kept by the state that
+//!   waits for the rest.
+//!
+//! ```text
+//!   Head ----------------> Linger -----> Done
+//!    ^  \ answered,          ^   all written, and the peer has closed or its time is up
+//!    +---+ kept alive        |
+//!         error, or closing -+
+//! ```
+
+mod exchange;
+mod outbox;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use self::exchange::Exchange;
+use self::outbox::Outbox;
+use crate::limits::Limits;
+use crate::now::Now;
+use crate::site::Site;
+
+/// One client's connection.
+#[derive(Debug)]
+pub struct Conn {
+    site: Rc<Site>,
+    state: State,
+    outbox: Outbox,
+    /// The client has ended while requests of it were put off.
+    has_ended: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Reading a request's head, or waiting for its first byte.
+    Head(Box<Exchange>),
+    /// Everything has been said. What the peer still sends is read and thrown away, because
+    /// closing a socket with unread bytes resets it, and a reset can destroy the answer before the
+    /// peer has read it (RFC 9112 section 9.6).
+    Linger(Linger),
+    Done,
+}
+
+#[derive(Debug)]
+struct Linger {
+    deadline: Duration,
+    /// The sending side has been shut down, so the peer sees the end.
+    is_shut: bool,
+    /// How much more the peer may send before we stop listening to it.
+    patience_bytes: usize,
+}
+
+impl Conn {
+    /// A client that has just been accepted.
+    #[must_use]
+    pub fn new(site: Rc<Site>, now: Now) -> Self {
+        let exchange = Exchange::new(&site.limits, now);
+        Self {
+            site,
+            state: State::Head(Box::new(exchange)),
+            outbox: Outbox::default(),
+            has_ended: false,
+        }
+    }
+
+    /// Takes everything the client sent. Afterwards [`Conn::output`] may have grown.
+    pub fn receive(&mut self, bytes: &mut [u8], now: Now) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let state = std::mem::replace(&mut self.state, State::Done);
+            let (state, taken) = match state {
+                State::Head(exchange) => exchange.receive(rest, &self.site, &mut self.outbox, now),
+                State::Linger(linger) => (linger.receive(rest), rest.len()),
+                State::Done => (State::Done, rest.len()),
+            };
+            self.state = state;
+            rest = rest.split_at_mut_checked(taken).map_or(&mut [], |(_, rest)| rest);
+        }
+    }
+
+    /// The client will send nothing more. It may still read (RFC 9112 section 9.6 allows a half
+    /// close), so what stands in the output goes out first.
+    pub fn eof(&mut self, now: Now) {
+        if let State::Head(exchange) = &self.state
+            && exchange.is_backed_up()
+        {
+            self.has_ended = true;
+            return;
+        }
+        self.state = match std::mem::replace(&mut self.state, State::Done) {
+            State::Head(_) if !self.outbox.is_empty() => {
+                State::Linger(Linger::new(&self.site.limits, now).heard_all())
+            }
+            State::Linger(linger) if !self.outbox.is_empty() => State::Linger(linger.heard_all()),
+            State::Head(_) | State::Linger(_) | State::Done => State::Done,
+        };
+    }
+
+    /// Bytes to be written to the client.
+    #[must_use]
+    pub fn output(&self) -> &[u8] {
+        self.outbox.unsent()
+    }
+
+    /// The socket took the first `n` bytes of [`Conn::output`].
+    pub fn wrote(&mut self, n: usize, now: Now) {
+        self.outbox.sent(n);
+        if let State::Linger(Linger { patience_bytes: 0, .. }) = self.state
+            && self.outbox.is_empty()
+        {
+            self.state = State::Done;
+        }
+        self.resume(now);
+    }
+
+    /// Goes on with requests that were pipelined behind an answer too large to buffer a second of.
+    fn resume(&mut self, now: Now) {
+        if let State::Head(exchange) = &mut self.state
+            && exchange.is_backed_up()
+            && self.outbox.len() < self.site.limits.outbox_mark_bytes
+        {
+            let mut bytes = exchange.take_backed_up();
+            self.receive(&mut bytes, now);
+            if self.has_ended {
+                self.eof(now);
+            }
+        }
+    }
+
+    /// Whether the socket should be read. Not while much output waits: a client that sends and
+    /// does not read would make us buffer answers without end.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        match &self.state {
+            State::Head(_) => self.outbox.len() < self.site.limits.outbox_mark_bytes,
+            State::Linger(_) => true,
+            State::Done => false,
+        }
+    }
+
+    /// True once, when all output is written and the client shall see the end of it: the socket's
+    /// sending side is to be shut down.
+    pub fn take_shutdown(&mut self) -> bool {
+        match &mut self.state {
+            State::Linger(linger) if self.outbox.is_empty() => {
+                !std::mem::replace(&mut linger.is_shut, true)
+            }
+            State::Head(_) | State::Linger(_) | State::Done => false,
+        }
+    }
+
+    /// When [`Conn::on_deadline`] wants to be called, as a time since the start.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        match &self.state {
+            State::Head(exchange) => Some(exchange.deadline()),
+            State::Linger(linger) => Some(linger.deadline),
+            State::Done => None,
+        }
+    }
+
+    /// Time has passed. Called too early, it does nothing.
+    pub fn on_deadline(&mut self, now: Now) {
+        if self.deadline().is_none_or(|deadline| now.since_start < deadline) {
+            return;
+        }
+        self.state = match std::mem::replace(&mut self.state, State::Done) {
+            State::Head(exchange) => exchange.too_slow(&self.site, &mut self.outbox, now),
+            State::Linger(_) | State::Done => State::Done,
+        };
+    }
+
+    /// True when the connection is over. What is left of the output can no longer be delivered.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+}
+
+impl Linger {
+    fn new(limits: &Limits, now: Now) -> Self {
+        Self {
+            deadline: now.since_start + limits.linger,
+            is_shut: false,
+            patience_bytes: limits.linger_bytes,
+        }
+    }
+
+    fn receive(mut self, bytes: &[u8]) -> State {
+        self.patience_bytes = self.patience_bytes.saturating_sub(bytes.len());
+        if self.patience_bytes == 0 && self.is_shut { State::Done } else { State::Linger(self) }
+    }
+
+    /// The peer has nothing more to say: done as soon as the output is written.
+    fn heard_all(self) -> Self {
+        Self { patience_bytes: 0, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests;

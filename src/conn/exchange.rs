@@ -1,0 +1,127 @@
+//! The HTTP half of a connection: a head comes in, an answer goes out, and again.
+
+use std::time::Duration;
+
+use super::outbox::Outbox;
+use super::{Linger, State};
+use crate::http::{self, Delivery, Framing, Method, Response, Scan, Status};
+use crate::limits::Limits;
+use crate::now::Now;
+use crate::site::Site;
+
+/// A request that is being read.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    /// What has arrived of an incomplete head, or of requests behind an answer that is not written
+    /// yet. Most heads arrive whole and never stand here.
+    inbox: Vec<u8>,
+    scan: Scan,
+    /// The inbox holds whole requests that wait until earlier answers are written.
+    is_backed_up: bool,
+    /// Requests answered on this connection so far.
+    answered: u32,
+    /// The head must be complete by then, however slowly it drips.
+    deadline: Duration,
+}
+
+impl Exchange {
+    pub(super) fn new(limits: &Limits, now: Now) -> Self {
+        Self {
+            inbox: Vec::new(),
+            scan: Scan::default(),
+            is_backed_up: false,
+            answered: 0,
+            deadline: now.since_start + limits.handshake,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// Takes bytes of a head; behind a complete one, the rest is left to the next state.
+    pub(super) fn receive(
+        mut self: Box<Self>,
+        bytes: &[u8],
+        site: &Site,
+        outbox: &mut Outbox,
+        now: Now,
+    ) -> (State, usize) {
+        if outbox.len() >= site.limits.outbox_mark_bytes {
+            // The client pipelines and does not read. This was read from its socket already; the
+            // loop reads no more of it until the answers are out.
+            self.inbox.extend_from_slice(bytes);
+            self.is_backed_up = true;
+            return (State::Head(self), bytes.len());
+        }
+        let kept = self.inbox.len();
+        let head = if kept == 0 {
+            bytes
+        } else {
+            self.inbox.extend_from_slice(bytes);
+            &self.inbox
+        };
+        match http::parse(head, &mut self.scan, &site.limits.head) {
+            Ok(None) => {
+                if kept == 0 {
+                    self.inbox.extend_from_slice(bytes);
+                }
+                (State::Head(self), bytes.len())
+            }
+            Ok(Some((head, length))) => {
+                let answer = site.answer(&head);
+                // A refused request's body, if it has one, was not read: what comes next on this
+                // connection is not to be taken for a request.
+                let close = !head.keep_alive
+                    || answer.status != Status::Ok
+                    || !matches!(head.framing, Framing::None | Framing::Length(0))
+                    || self.answered >= site.limits.requests;
+                let head_only = head.method == Method::Head;
+                let delivery = Delivery { head_only, close };
+                answer.encode(delivery, now.unix, outbox.end());
+                (self.after_answer(close, site, now), length.saturating_sub(kept))
+            }
+            Err(error) => {
+                let answer = Response::text(error.status(), error.to_string());
+                (refuse(&answer, site, outbox, now), bytes.len())
+            }
+        }
+    }
+
+    fn after_answer(&self, close: bool, site: &Site, now: Now) -> State {
+        if close {
+            return State::Linger(Linger::new(&site.limits, now));
+        }
+        let mut next = Self::new(&site.limits, now);
+        next.answered = self.answered + 1;
+        State::Head(Box::new(next))
+    }
+
+    pub(super) fn is_backed_up(&self) -> bool {
+        self.is_backed_up
+    }
+
+    /// The requests that were put off, to be received again.
+    pub(super) fn take_backed_up(&mut self) -> Vec<u8> {
+        self.is_backed_up = false;
+        self.scan = Scan::default();
+        std::mem::take(&mut self.inbox)
+    }
+
+    /// RFC 9110 section 15.5.9: a head that was begun and not finished in time gets 408. One that
+    /// was not begun is a kept-alive connection that nobody needs: it is closed in silence.
+    pub(super) fn too_slow(&self, site: &Site, outbox: &mut Outbox, now: Now) -> State {
+        if self.inbox.is_empty() {
+            return State::Done;
+        }
+        let seconds = site.limits.handshake.as_secs();
+        let text = format!("the request took longer than {seconds} seconds to arrive");
+        refuse(&Response::text(Status::RequestTimeout, text), site, outbox, now)
+    }
+}
+
+/// An answer after which nothing of this connection is read as a request any more.
+fn refuse(answer: &Response, site: &Site, outbox: &mut Outbox, now: Now) -> State {
+    answer.encode(Delivery { head_only: false, close: true }, now.unix, outbox.end());
+    State::Linger(Linger::new(&site.limits, now))
+}

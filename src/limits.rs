@@ -1,0 +1,62 @@
+//! Every limit that nobody needs to tune, in one place, each with its reason. What somebody may
+//! want to tune is an option.
+
+use std::time::Duration;
+
+use crate::http::HeadLimits;
+
+/// The limits. `Limits::default()` is what the server runs with; tests make their own to reach
+/// them sooner.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// A request's head: 8 KiB and 100 fields, as much as the proxies in front of us pass on.
+    pub head: HeadLimits,
+    /// The time for a whole head, from accept or from the end of the answer before: 10 s. It is
+    /// absolute, so that one byte now and then does not prolong it.
+    pub handshake: Duration,
+    /// How long the peer may take to read the end of a connection: 2 s.
+    pub linger: Duration,
+    /// How much it may still send meanwhile: 256 KiB. More is a peer that does not listen.
+    pub linger_bytes: usize,
+    /// Requests on one kept-alive connection: 1,000. Then it is closed, so that no client holds a
+    /// place for ever.
+    pub requests: u32,
+    /// Output of one client above which its input waits: 16 KiB. Memory for a client that sends
+    /// and does not read is bounded by this and one read.
+    pub outbox_mark_bytes: usize,
+    /// The buffer that all sockets are read into: 64 KiB, one for the process.
+    pub read_buffer_bytes: usize,
+    /// What one socket may deliver in one turn: 256 KiB. The rest of it waits for the next turn, so
+    /// that nobody starves the others.
+    pub read_budget_bytes: usize,
+    /// Connections accepted in one turn: 64. A storm of newcomers waits in the kernel's queue while
+    /// those who are here are served.
+    pub accepts: usize,
+    /// The kernel's queue of connections that wait to be accepted: 4,096, which Linux cuts to its
+    /// own `net.core.somaxconn`.
+    pub listen_queue: i32,
+    /// When the process is out of descriptors, how soon accepting is tried again: 100 ms. The
+    /// readiness of a listener is told once and not again while its queue is not empty.
+    pub accept_pause: Duration,
+    /// Descriptors kept for what is no client: 64. Listeners, Redis, standard streams.
+    pub reserved_descriptors: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: HeadLimits::default(),
+            handshake: Duration::from_secs(10),
+            linger: Duration::from_secs(2),
+            linger_bytes: 256 << 10,
+            requests: 1_000,
+            outbox_mark_bytes: 16 << 10,
+            read_buffer_bytes: 64 << 10,
+            read_budget_bytes: 256 << 10,
+            accepts: 64,
+            listen_queue: 4_096,
+            accept_pause: Duration::from_millis(100),
+            reserved_descriptors: 64,
+        }
+    }
+}

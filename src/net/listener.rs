@@ -1,0 +1,104 @@
+//! Listening sockets, and accepting that neither spins nor falls silent.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::limits::Limits;
+
+/// One listening socket.
+#[derive(Debug)]
+pub(super) struct Listener {
+    socket: TcpListener,
+    /// Told once by the poll and true until accepting finds nothing more.
+    is_ready: bool,
+    /// Out of descriptors: not before this time since the start.
+    paused_until: Option<Duration>,
+}
+
+impl Listener {
+    /// Binds and listens.
+    pub(super) fn bind(address: SocketAddr, limits: &Limits) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // A restart need not wait for the TIME_WAIT of the connections that we closed first.
+        socket.set_reuse_address(true)?;
+        if address.is_ipv6() {
+            // So that [::]:8080 and 0.0.0.0:8080 can stand side by side, on every system alike.
+            socket.set_only_v6(true)?;
+        }
+        // Inherited by what is accepted. Nagle's algorithm would hold a small frame back for up to
+        // 40 ms; we gather what belongs together ourselves.
+        socket.set_tcp_nodelay(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(limits.listen_queue)?;
+        let socket = TcpListener::from_std(socket.into());
+        Ok(Self { socket, is_ready: true, paused_until: None })
+    }
+
+    pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut self.socket, token, Interest::READABLE)
+    }
+
+    pub(super) fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    pub(super) fn on_readable(&mut self) {
+        self.is_ready = true;
+    }
+
+    /// True while there may be somebody to accept at once.
+    pub(super) fn is_ready(&self, since_start: Duration) -> bool {
+        self.is_ready && self.paused_until.is_none_or(|until| until <= since_start)
+    }
+
+    /// When to try again after a pause.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        if self.is_ready { self.paused_until } else { None }
+    }
+
+    /// The next newcomer, or `None` if there is none or accepting is paused.
+    pub(super) fn accept(
+        &mut self,
+        since_start: Duration,
+        limits: &Limits,
+    ) -> Option<(TcpStream, SocketAddr)> {
+        while self.is_ready(since_start) {
+            match self.socket.accept() {
+                Ok(newcomer) => {
+                    self.paused_until = None;
+                    return Some(newcomer);
+                }
+                Err(error) => self.on_error(&error, since_start, limits),
+            }
+        }
+        None
+    }
+
+    fn on_error(&mut self, error: &io::Error, since_start: Duration, limits: &Limits) {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.is_ready = false,
+            // The newcomer has gone again, or a signal came: the next one may be fine.
+            io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted => {}
+            // Out of descriptors or memory. The queue is still not empty, and an edge-triggered
+            // poll does not say so twice: we must come back by ourselves, and must not spin.
+            _ => {
+                if self.paused_until.is_none() {
+                    log::warn!(
+                        "cannot accept: {error}; trying again every {:?} (raise `ulimit -n`, or \
+                         lower --max-connections)",
+                        limits.accept_pause
+                    );
+                }
+                self.paused_until = Some(since_start + limits.accept_pause);
+            }
+        }
+    }
+}

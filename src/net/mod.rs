@@ -1,0 +1,216 @@
+//! The loop: the only folder with sockets, clocks and system calls.
+//!
+//! What to notice:
+//! * One turn is always the same: sleep, read what is ready, decide, write, expire, reap.
+//! * mio is edge-triggered: it says *once* that a socket is ready. What a turn leaves unread, for
+//!   fairness, stands on the `again` list, or it would never be read.
+//! * Peers are removed at the end of a turn only, and their ids hold a generation. So an event that
+//!   was fetched before a peer went can never reach the one that takes its place.
+
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the one folder in which sockets, clocks and the poll live"
+)]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "io::ErrorKind is the system's list, long and open-ended; our own enums are listed"
+)]
+
+mod clock;
+mod listener;
+mod peer;
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use mio::{Events, Interest, Poll, Token};
+use slotmap::{Key, KeyData, SlotMap, new_key_type};
+
+use self::clock::Clock;
+use self::listener::Listener;
+use self::peer::Peer;
+use crate::conn::Conn;
+use crate::now::Now;
+use crate::site::Site;
+use crate::timers::Timers;
+
+new_key_type! {
+    /// Names one client, and never another one that comes to stand in its place: the key holds a
+    /// generation.
+    pub struct ClientId;
+}
+
+/// The server: every socket, and the machines behind them.
+#[derive(Debug)]
+pub struct Server {
+    poll: Poll,
+    clock: Clock,
+    site: Rc<Site>,
+    listeners: Vec<Listener>,
+    peers: SlotMap<ClientId, Peer>,
+    timers: Timers<ClientId>,
+    /// Peers that have more input than one turn's budget.
+    again: Vec<ClientId>,
+    /// Peers to be removed at the end of the turn.
+    over: Vec<ClientId>,
+    /// Every socket is read into this one.
+    buffer: Box<[u8]>,
+}
+
+impl Server {
+    /// Binds the addresses and gets ready to run.
+    ///
+    /// # Errors
+    /// The address that could not be bound, and why; or what else the system refused.
+    pub fn bind(addresses: &[SocketAddr], site: Site) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let mut listeners = Vec::new();
+        for (index, address) in addresses.iter().enumerate() {
+            let named = |error: io::Error| {
+                io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+            };
+            let mut listener = Listener::bind(*address, &site.limits).map_err(named)?;
+            listener.register(poll.registry(), Token(index))?;
+            listeners.push(listener);
+        }
+        Ok(Self {
+            poll,
+            clock: Clock::start(),
+            listeners,
+            peers: SlotMap::with_key(),
+            timers: Timers::default(),
+            again: Vec::new(),
+            over: Vec::new(),
+            buffer: vec![0; site.limits.read_buffer_bytes].into(),
+            site: Rc::new(site),
+        })
+    }
+
+    /// The addresses that the server listens on: where a port of 0 was asked for, the one it got.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.listeners.iter().filter_map(|listener| listener.address().ok())
+    }
+
+    /// Serves for ever.
+    ///
+    /// # Errors
+    /// When the poll itself fails, which leaves nothing to be done.
+    pub fn run(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(1024);
+        loop {
+            self.turn(&mut events)?;
+        }
+    }
+
+    fn turn(&mut self, events: &mut Events) -> io::Result<()> {
+        let sleep = self.sleep_limit(self.clock.now());
+        match self.poll.poll(events, sleep) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            other => other?,
+        }
+        let now = self.clock.now();
+        for id in std::mem::take(&mut self.again) {
+            self.serve(id, now);
+        }
+        for event in events.iter() {
+            self.on_event(event, now);
+        }
+        self.accept(now);
+        self.expire(now);
+        self.reap();
+        Ok(())
+    }
+
+    /// How long the poll may sleep: until the next deadline, and not at all with work left over.
+    fn sleep_limit(&self, now: Now) -> Option<Duration> {
+        let is_ready = |listener: &Listener| listener.is_ready(now.since_start);
+        if !self.again.is_empty() || self.listeners.iter().any(is_ready) {
+            return Some(Duration::ZERO);
+        }
+        let pauses = self.listeners.iter().filter_map(Listener::deadline);
+        let next = pauses.chain(self.timers.next_deadline()).min()?;
+        Some(next.saturating_sub(now.since_start))
+    }
+
+    fn on_event(&mut self, event: &mio::event::Event, now: Now) {
+        let Token(token) = event.token();
+        if let Some(listener) = self.listeners.get_mut(token) {
+            return listener.on_readable();
+        }
+        let id = client_id(event.token());
+        if let Some(peer) = self.peers.get_mut(id) {
+            peer.on_event(event);
+            self.serve(id, now);
+        }
+    }
+
+    fn accept(&mut self, now: Now) {
+        for index in 0..self.listeners.len() {
+            for _ in 0..self.site.limits.accepts {
+                let Some(listener) = self.listeners.get_mut(index) else { break };
+                let accepted = listener.accept(now.since_start, &self.site.limits);
+                let Some((socket, address)) = accepted else { break };
+                self.welcome(socket, address, now);
+            }
+        }
+    }
+
+    fn welcome(&mut self, socket: mio::net::TcpStream, address: SocketAddr, now: Now) {
+        let conn = Conn::new(Rc::clone(&self.site), now);
+        let id = self.peers.insert(Peer::new(socket, conn));
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        // Both interests, once. An edge costs nothing while nobody waits for it, and no system call
+        // is needed later, when a write comes short.
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        match self.poll.registry().register(&mut peer.socket, token(id), interests) {
+            Ok(()) => log::debug!("{address} connected"),
+            Err(error) => {
+                log::warn!("cannot watch the connection from {address}: {error}");
+                self.over.push(id);
+            }
+        }
+        self.serve(id, now);
+    }
+
+    /// Lets one peer read, decide and write, and sees to what that leaves to be done.
+    fn serve(&mut self, id: ClientId, now: Now) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        peer.serve(&mut self.buffer, &self.site.limits, now);
+        if peer.is_over() {
+            return self.over.push(id);
+        }
+        if peer.has_input() {
+            self.again.push(id);
+        }
+        if let Some(deadline) = peer.unarmed_deadline() {
+            self.timers.arm(deadline, id);
+        }
+    }
+
+    fn expire(&mut self, now: Now) {
+        while let Some(id) = self.timers.expired(now.since_start) {
+            let Some(peer) = self.peers.get_mut(id) else { continue };
+            peer.on_deadline(now);
+            self.serve(id, now);
+        }
+    }
+
+    fn reap(&mut self) {
+        for id in self.over.drain(..) {
+            // Dropping the socket closes it, and the poll forgets it.
+            self.peers.remove(id);
+        }
+    }
+}
+
+/// Listeners have small tokens. A client's is its id, whose upper half is its generation, never 0.
+fn token(id: ClientId) -> Token {
+    Token(usize::try_from(id.data().as_ffi()).unwrap_or(usize::MAX))
+}
+
+fn client_id(Token(token): Token) -> ClientId {
+    ClientId::from(KeyData::from_ffi(u64::try_from(token).unwrap_or(0)))
+}
