@@ -9,23 +9,29 @@
 //!   waits for the rest.
 //!
 //! ```text
-//!   Head ----------------> Linger -----> Done
-//!    ^  \ answered,          ^   all written, and the peer has closed or its time is up
-//!    +---+ kept alive        |
-//!         error, or closing -+
+//!          101           we close            the peer's Close
+//!   Head -------> Open -----------> Closing -----------------+
+//!   ^  | \          |                                        v
+//!   +--+  \         +-------------------------------------> Linger -----> Done
+//! answered,\          the peer closes, or breaks a rule       ^      all written, and the
+//! kept alive +------------------------------------------------+      peer has closed, or
+//!               refused, or answered for the last time               its time is up
 //! ```
 
 mod exchange;
 mod outbox;
+mod session;
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use self::exchange::Exchange;
 use self::outbox::Outbox;
+use self::session::{Closing, Session};
 use crate::limits::Limits;
 use crate::now::Now;
 use crate::site::Site;
+use crate::websocket::close::{Close, CloseCode};
 
 /// One client's connection.
 #[derive(Debug)]
@@ -41,6 +47,10 @@ pub struct Conn {
 enum State {
     /// Reading a request's head, or waiting for its first byte.
     Head(Box<Exchange>),
+    /// A WebSocket.
+    Open(Session),
+    /// A WebSocket that we have closed and the peer has not.
+    Closing(Closing),
     /// Everything has been said. What the peer still sends is read and thrown away, because
     /// closing a socket with unread bytes resets it, and a reset can destroy the answer before the
     /// peer has read it (RFC 9112 section 9.6).
@@ -75,10 +85,15 @@ impl Conn {
         let mut rest = bytes;
         while !rest.is_empty() {
             let state = std::mem::replace(&mut self.state, State::Done);
+            let all = rest.len();
             let (state, taken) = match state {
                 State::Head(exchange) => exchange.receive(rest, &self.site, &mut self.outbox, now),
-                State::Linger(linger) => (linger.receive(rest), rest.len()),
-                State::Done => (State::Done, rest.len()),
+                State::Open(session) => {
+                    (session.receive(rest, &self.site, &mut self.outbox, now), all)
+                }
+                State::Closing(closing) => (closing.receive(rest, &self.site, now), all),
+                State::Linger(linger) => (linger.receive(rest), all),
+                State::Done => (State::Done, all),
             };
             self.state = state;
             rest = rest.split_at_mut_checked(taken).map_or(&mut [], |(_, rest)| rest);
@@ -99,7 +114,21 @@ impl Conn {
                 State::Linger(Linger::new(&self.site.limits, now).heard_all())
             }
             State::Linger(linger) if !self.outbox.is_empty() => State::Linger(linger.heard_all()),
+            // RFC 6455 section 7.1.5: an end without a Close is abnormal (1006), and nobody is there
+            // to be told.
+            State::Open(_) | State::Closing(_) => State::Done,
             State::Head(_) | State::Linger(_) | State::Done => State::Done,
+        };
+    }
+
+    /// Ends the connection from our side: an open WebSocket gets a Close with this code and reason,
+    /// which is cut to 123 bytes. On anything else it does nothing.
+    pub fn close(&mut self, code: CloseCode, reason: &str, now: Now) {
+        self.state = match std::mem::replace(&mut self.state, State::Done) {
+            State::Open(session) => {
+                session.close(Close { code, reason }, &self.site, &mut self.outbox, now)
+            }
+            other @ (State::Head(_) | State::Closing(_) | State::Linger(_) | State::Done) => other,
         };
     }
 
@@ -139,8 +168,10 @@ impl Conn {
     #[must_use]
     pub fn wants_input(&self) -> bool {
         match &self.state {
-            State::Head(_) => self.outbox.len() < self.site.limits.outbox_mark_bytes,
-            State::Linger(_) => true,
+            State::Head(_) | State::Open(_) => {
+                self.outbox.len() < self.site.limits.outbox_mark_bytes
+            }
+            State::Closing(_) | State::Linger(_) => true,
             State::Done => false,
         }
     }
@@ -152,7 +183,11 @@ impl Conn {
             State::Linger(linger) if self.outbox.is_empty() => {
                 !std::mem::replace(&mut linger.is_shut, true)
             }
-            State::Head(_) | State::Linger(_) | State::Done => false,
+            State::Head(_)
+            | State::Open(_)
+            | State::Closing(_)
+            | State::Linger(_)
+            | State::Done => false,
         }
     }
 
@@ -161,6 +196,8 @@ impl Conn {
     pub fn deadline(&self) -> Option<Duration> {
         match &self.state {
             State::Head(exchange) => Some(exchange.deadline()),
+            State::Open(session) => Some(session.deadline(&self.site)),
+            State::Closing(closing) => Some(closing.deadline),
             State::Linger(linger) => Some(linger.deadline),
             State::Done => None,
         }
@@ -173,7 +210,8 @@ impl Conn {
         }
         self.state = match std::mem::replace(&mut self.state, State::Done) {
             State::Head(exchange) => exchange.too_slow(&self.site, &mut self.outbox, now),
-            State::Linger(_) | State::Done => State::Done,
+            State::Open(session) => session.on_deadline(&self.site, &mut self.outbox, now),
+            State::Closing(_) | State::Linger(_) | State::Done => State::Done,
         };
     }
 

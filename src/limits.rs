@@ -14,6 +14,11 @@ pub struct Limits {
     /// The time for a whole head, from accept or from the end of the answer before: 10 s. It is
     /// absolute, so that one byte now and then does not prolong it.
     pub handshake: Duration,
+    /// Frames in one message: 131,072. Each costs us work, also an empty one; the largest message
+    /// of the Autobahn suite comes in 65,536.
+    pub fragments: u32,
+    /// How long a peer may take to answer our Close: 5 s.
+    pub close_handshake: Duration,
     /// How long the peer may take to read the end of a connection: 2 s.
     pub linger: Duration,
     /// How much it may still send meanwhile: 256 KiB. More is a peer that does not listen.
@@ -47,6 +52,8 @@ impl Default for Limits {
         Self {
             head: HeadLimits::default(),
             handshake: Duration::from_secs(10),
+            fragments: 131_072,
+            close_handshake: Duration::from_secs(5),
             linger: Duration::from_secs(2),
             linger_bytes: 256 << 10,
             requests: 1_000,

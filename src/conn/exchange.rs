@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::outbox::Outbox;
+use super::session::Session;
 use super::{Linger, State};
-use crate::http::{self, Delivery, Framing, Method, Response, Scan, Status};
+use crate::http::{self, Delivery, Framing, Head, Method, Response, Scan, Status};
 use crate::limits::Limits;
 use crate::now::Now;
-use crate::site::Site;
+use crate::site::{Decision, Site};
 
 /// A request that is being read.
 #[derive(Debug)]
@@ -69,17 +70,14 @@ impl Exchange {
                 (State::Head(self), bytes.len())
             }
             Ok(Some((head, length))) => {
-                let answer = site.answer(&head);
-                // A refused request's body, if it has one, was not read: what comes next on this
-                // connection is not to be taken for a request.
-                let close = !head.keep_alive
-                    || answer.status != Status::Ok
-                    || !matches!(head.framing, Framing::None | Framing::Length(0))
-                    || self.answered >= site.limits.requests;
-                let head_only = head.method == Method::Head;
-                let delivery = Delivery { head_only, close };
-                answer.encode(delivery, now.unix, outbox.end());
-                (self.after_answer(close, site, now), length.saturating_sub(kept))
+                let state = match site.decide(&head) {
+                    Decision::Answer(answer) => self.answer(&head, &answer, site, outbox, now),
+                    Decision::Echo(accepted) => {
+                        accepted.encode(outbox.end());
+                        State::Open(Session::new(now))
+                    }
+                };
+                (state, length.saturating_sub(kept))
             }
             Err(error) => {
                 let answer = Response::text(error.status(), error.to_string());
@@ -88,7 +86,22 @@ impl Exchange {
         }
     }
 
-    fn after_answer(&self, close: bool, site: &Site, now: Now) -> State {
+    fn answer(
+        &self,
+        head: &Head<'_>,
+        answer: &Response,
+        site: &Site,
+        outbox: &mut Outbox,
+        now: Now,
+    ) -> State {
+        // A refused request's body, if it has one, was not read: what comes next on this connection
+        // is not to be taken for a request.
+        let close = !head.keep_alive
+            || answer.status != Status::Ok
+            || !matches!(head.framing, Framing::None | Framing::Length(0))
+            || self.answered >= site.limits.requests;
+        let head_only = head.method == Method::Head;
+        answer.encode(Delivery { head_only, close }, now.unix, outbox.end());
         if close {
             return State::Linger(Linger::new(&site.limits, now));
         }

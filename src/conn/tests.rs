@@ -7,13 +7,17 @@ fn conn() -> Conn {
 }
 
 /// Takes all output, as a socket does that is never full.
-fn drain(conn: &mut Conn) -> String {
+fn drain_bytes(conn: &mut Conn) -> Vec<u8> {
     let mut all = Vec::new();
     while !conn.output().is_empty() {
         all.extend_from_slice(conn.output());
         conn.wrote(conn.output().len(), START);
     }
-    String::from_utf8_lossy(&all).into_owned()
+    all
+}
+
+fn drain(conn: &mut Conn) -> String {
+    String::from_utf8_lossy(&drain_bytes(conn)).into_owned()
 }
 
 fn send(conn: &mut Conn, bytes: &[u8]) -> String {
@@ -136,24 +140,191 @@ fn requests_on_one_connection_are_limited() {
     assert_eq!(answers.matches("Connection: close").count(), 1);
 }
 
+const UPGRADE: &[u8] = b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+    Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n\r\n";
+
+/// RFC 6455 section 5.7: "Hello" in a masked frame, and unmasked, as a server sends it.
+const MASKED_HELLO: &[u8] = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+
+/// A frame as a client sends it, masked with zeros to be readable.
+fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[first, 0x80 | length, 0, 0, 0, 0], payload].concat()
+}
+
+/// Like [`send`], for what is not text.
+fn exchange(conn: &mut Conn, bytes: &[u8]) -> Vec<u8> {
+    conn.receive(&mut bytes.to_vec(), START);
+    drain_bytes(conn)
+}
+
+fn open() -> Conn {
+    let mut conn = conn();
+    let answer = send(&mut conn, UPGRADE);
+    assert!(answer.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"));
+    conn
+}
+
+#[test]
+fn head_that_upgrades_opens_and_frames_in_the_same_segment_are_not_lost() {
+    let mut conn = conn();
+    let answer = exchange(&mut conn, &[UPGRADE, MASKED_HELLO].concat());
+    assert!(answer.starts_with(b"HTTP/1.1 101 "));
+    assert!(answer.ends_with(b"\r\n\r\n\x81\x05Hello"));
+}
+
+#[test]
+fn head_whose_upgrade_is_refused_is_followed_by_nothing() {
+    let mut conn = conn();
+    let refused = String::from_utf8_lossy(UPGRADE).replace("Version: 13", "Version: 8");
+    let answer = send(&mut conn, &[refused.as_bytes(), GET].concat());
+    assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{answer}");
+    assert_eq!(answer.matches("\r\nDate: ").count(), 1, "{answer}");
+}
+
+#[test]
+fn head_of_a_strangers_page_is_forbidden_with_what_to_add() {
+    let mut conn = conn();
+    let head = String::from_utf8_lossy(UPGRADE)
+        .replace("Connection", "Origin: http://evil.test\r\nConnection");
+    let answer = send(&mut conn, head.as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
+    assert!(answer.contains("--origin"), "{answer}");
+}
+
+#[test]
+fn upgrade_on_a_plain_path_is_ignored() {
+    let mut conn = conn();
+    let head = String::from_utf8_lossy(UPGRADE).replace("/echo", "/");
+    assert!(send(&mut conn, head.as_bytes()).starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+#[test]
+fn open_echoes_messages_and_answers_pings_between_fragments() {
+    let mut conn = open();
+    assert_eq!(exchange(&mut conn, MASKED_HELLO), b"\x81\x05Hello");
+    let fragments = [masked(0x01, b"Hel"), masked(0x89, b"?"), masked(0x80, b"lo")].concat();
+    assert_eq!(exchange(&mut conn, &fragments), b"\x8a\x01?\x81\x05Hello");
+    assert_eq!(exchange(&mut conn, &masked(0x82, b"\xff\0")), b"\x82\x02\xff\0");
+    assert_eq!(exchange(&mut conn, &masked(0x8a, b"unasked")), b"");
+}
+
+#[test]
+fn open_close_is_answered_with_the_same_code_and_then_the_server_ends_it() {
+    for (close, expected) in [
+        (masked(0x88, b"\x03\xe8bye"), b"\x88\x02\x03\xe8".as_slice()),
+        (masked(0x88, b"\x0f\xa0"), b"\x88\x02\x0f\xa0"),
+        (masked(0x88, b""), b"\x88\x00"),
+    ] {
+        let mut conn = open();
+        let answer = exchange(&mut conn, &[close, MASKED_HELLO.to_vec()].concat());
+        assert_eq!(answer, expected, "and nothing behind it is echoed");
+        assert!(conn.take_shutdown());
+    }
+}
+
+#[test]
+fn open_broken_rule_is_closed_with_its_code() {
+    for (bytes, code) in [
+        (b"\x81\x05Hello".to_vec(), 1002_u16), // not masked
+        (masked(0xc1, b""), 1002),             // a reserved bit
+        (masked(0x83, b""), 1002),             // a reserved opcode
+        (masked(0x80, b""), 1002),             // a continuation of nothing
+        (masked(0x09, b""), 1002),             // a ping in fragments
+        (masked(0x88, b"\x03\xed"), 1002),     // 1005 is never sent
+        (masked(0x81, b"\xff"), 1007),         // not UTF-8
+        (b"\x82\xff\0\0\0\0\0\x01\0\x01mask".to_vec(), 1009), // 64 KiB and one
+    ] {
+        let mut conn = open();
+        let answer = exchange(&mut conn, &bytes);
+        assert_eq!(answer[0], 0x88);
+        assert_eq!(answer[2..4], code.to_be_bytes(), "{:?}", answer.escape_ascii().to_string());
+        assert!(answer.len() > 4, "with a reason");
+        assert!(conn.take_shutdown());
+        assert_eq!(exchange(&mut conn, MASKED_HELLO), b"", "nothing more is read as frames");
+    }
+}
+
+#[test]
+fn open_silence_is_pinged_and_then_closed_and_any_byte_is_life() {
+    let site = Site::default();
+    let mut conn = open();
+    assert_eq!(conn.deadline(), Some(site.ping));
+    conn.on_deadline(START.later(site.ping));
+    assert_eq!(drain_bytes(&mut conn), b"\x89\x05ping\n", "without a NUL byte, for curl's sake");
+    assert_eq!(conn.deadline(), Some(site.idle_timeout));
+
+    conn.receive(&mut [0x8a], START.later(Duration::from_secs(40))); // a part of a pong will do
+    assert_eq!(conn.deadline(), Some(site.ping + Duration::from_secs(40)));
+
+    let silent = START.later(Duration::from_secs(40) + site.ping);
+    conn.on_deadline(silent);
+    conn.on_deadline(START.later(Duration::from_secs(40) + site.idle_timeout));
+    assert!(drain_bytes(&mut conn).ends_with(b"\x88\x06\x03\xe9idle"));
+}
+
+#[test]
+fn open_eof_is_the_end() {
+    let mut conn = open();
+    conn.eof(START);
+    assert!(conn.is_done());
+}
+
+#[test]
+fn open_that_does_not_read_is_not_read_from() {
+    let mut conn = open();
+    let mark = Site::default().limits.outbox_mark_bytes;
+    while conn.wants_input() {
+        conn.receive(&mut masked(0x89, &[b'x'; 100]), START);
+        assert!(conn.output().len() < mark + 200);
+    }
+    drain_bytes(&mut conn);
+    assert!(conn.wants_input());
+}
+
+#[test]
+fn closing_waits_for_the_peers_close_past_everything_else() {
+    let limits = Limits::default();
+    let mut conn = open();
+    conn.close(CloseCode::GOING_AWAY, "bye", START);
+    assert_eq!(drain_bytes(&mut conn), b"\x88\x05\x03\xe9bye");
+    assert_eq!(exchange(&mut conn, &[MASKED_HELLO, &masked(0x89, b"")].concat()), b"");
+    assert!(!conn.take_shutdown());
+    assert_eq!(conn.deadline(), Some(limits.close_handshake));
+    assert_eq!(exchange(&mut conn, &masked(0x88, b"\x03\xe9")), b"");
+    assert!(conn.take_shutdown());
+
+    let mut unanswered = open();
+    unanswered.close(CloseCode::GOING_AWAY, "bye", START);
+    unanswered.on_deadline(START.later(limits.close_handshake));
+    assert!(unanswered.is_done());
+}
+
+#[test]
+fn an_idle_connection_is_small() {
+    assert!(size_of::<Conn>() <= 104, "{}", size_of::<Conn>());
+}
+
 mod law {
     use proptest::prelude::*;
 
     use super::*;
 
     /// What one conversation showed: all output, and how it ended.
-    fn replay(bytes: &[u8], cuts: &[usize]) -> (String, bool) {
+    fn replay(bytes: &[u8], cuts: &[usize]) -> (Vec<u8>, bool) {
         let mut conn = conn();
-        let mut output = String::new();
+        let mut output = Vec::new();
         let mut rest = bytes;
         let mut cuts = cuts.iter().copied().cycle();
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(cuts.next().unwrap_or(rest.len()).min(rest.len()));
             rest = after;
-            output += &send(&mut conn, piece);
+            output.extend(exchange(&mut conn, piece));
         }
         conn.eof(START);
-        output += &drain(&mut conn);
+        output.extend(drain_bytes(&mut conn));
         (output, conn.is_done())
     }
 
@@ -166,13 +337,33 @@ mod law {
             1 => Just(b"GET /%zz HTTP/1.1\r\nHost: h\r\n\r\n".to_vec()),
             1 => Just(b"POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc".to_vec()),
             1 => prop::collection::vec(any::<u8>(), 0..9),
+            4 => Just(UPGRADE.to_vec()),
+            4 => frame(),
         ]
+    }
+
+    /// Frames of all kinds, some of which break a rule.
+    fn frame() -> impl Strategy<Value = Vec<u8>> {
+        let first =
+            prop::sample::select(vec![0x01, 0x00, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8a, 0xc1]);
+        let payload = prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..5),
+            Just("räksmörgås".as_bytes().to_vec()),
+            Just(b"\x03\xe8".to_vec()),
+        ];
+        (first, payload, any::<[u8; 4]>()).prop_map(|(first, mut payload, mask)| {
+            let length = u8::try_from(payload.len()).unwrap();
+            for (byte, mask) in payload.iter_mut().zip(mask.iter().cycle()) {
+                *byte ^= mask;
+            }
+            [&[first, 0x80 | length], &mask[..], &payload].concat()
+        })
     }
 
     proptest! {
         #[test]
         fn cutting_the_bytes_anywhere_changes_nothing(
-            pieces in prop::collection::vec(piece(), 0..6),
+            pieces in prop::collection::vec(piece(), 0..9),
             cuts in prop::collection::vec(1..40_usize, 1..9),
         ) {
             let bytes = pieces.concat();
@@ -184,7 +375,7 @@ mod law {
 
     #[test]
     fn at_every_single_cut() {
-        let bytes = [GET, b"\r\n", GET_AND_CLOSE, GET].concat();
+        let bytes = [GET, b"\r\n", UPGRADE, MASKED_HELLO, &masked(0x88, b""), GET].concat();
         let whole = replay(&bytes, &[bytes.len()]);
         for cut in 1..bytes.len() {
             assert_eq!(replay(&bytes, &[cut, bytes.len()]), whole, "cut at {cut}");

@@ -1,0 +1,140 @@
+//! The WebSocket half of a connection: frames come in, and what one client alone is sent goes out.
+
+use std::time::Duration;
+
+use super::outbox::Outbox;
+use super::{Linger, State};
+use crate::now::Now;
+use crate::site::Site;
+use crate::websocket::close::{Close, CloseCode};
+use crate::websocket::frame::{self, Opcode};
+use crate::websocket::message::{Assembler, Event, Kind, MessageError};
+
+/// RFC 6455 section 5.5.2 leaves a ping's payload to its sender. An empty one would put a NUL byte
+/// on the wire, at which curl gives up on a terminal; the newline has curl show it at once.
+const PING: &[u8] = b"ping\n";
+
+/// An open WebSocket.
+#[derive(Debug)]
+pub(super) struct Session {
+    assembler: Assembler,
+    /// When a byte was last received: any byte is a sign of life.
+    last_heard: Duration,
+    /// A ping went out since then.
+    is_pinged: bool,
+}
+
+/// A WebSocket whose Close we have sent and whose peer's Close is still to come.
+#[derive(Debug)]
+pub(super) struct Closing {
+    assembler: Assembler,
+    pub(super) deadline: Duration,
+}
+
+impl Session {
+    pub(super) fn new(now: Now) -> Self {
+        Self { assembler: Assembler::default(), last_heard: now.since_start, is_pinged: false }
+    }
+
+    /// Takes everything that was read. All echoes and pongs of one read are answered at once, and
+    /// they are no longer than what was read (or than the message it completed): that bounds the
+    /// output, since nothing more is read while it stands above its mark.
+    pub(super) fn receive(
+        mut self,
+        bytes: &mut [u8],
+        site: &Site,
+        outbox: &mut Outbox,
+        now: Now,
+    ) -> State {
+        self.last_heard = now.since_start;
+        self.is_pinged = false;
+        let mut rest = bytes;
+        loop {
+            let (taken, event) = match self.assembler.receive(rest, &site.messages) {
+                Ok((taken, Some(event))) => (taken, event),
+                Ok((_, None)) => return State::Open(self),
+                Err(error) => return fail(error, site, outbox, now),
+            };
+            match event {
+                Event::Message { kind, payload } => {
+                    frame::encode(opcode(kind), payload, outbox.end());
+                }
+                // RFC 6455 section 5.5.3: a pong has the ping's own payload.
+                Event::Ping(payload) => frame::encode(Opcode::Pong, payload, outbox.end()),
+                Event::Pong(_) => {}
+                Event::Close(close) => return answer_close(close, site, outbox, now),
+            }
+            rest = rest.split_at_mut_checked(taken).map_or(&mut [], |(_, rest)| rest);
+        }
+    }
+
+    /// We end it: Close goes out, and the peer's is waited for (RFC 6455 section 7.1.2).
+    pub(super) fn close(
+        self,
+        close: Close<'_>,
+        site: &Site,
+        outbox: &mut Outbox,
+        now: Now,
+    ) -> State {
+        close.encode(outbox.end());
+        let deadline = now.since_start + site.limits.close_handshake;
+        State::Closing(Closing { assembler: self.assembler, deadline })
+    }
+
+    pub(super) fn deadline(&self, site: &Site) -> Duration {
+        self.last_heard + if self.is_pinged { site.idle_timeout } else { site.ping }
+    }
+
+    /// The peer was silent: ask whether it is there, and after that, believe that it is not.
+    pub(super) fn on_deadline(mut self, site: &Site, outbox: &mut Outbox, now: Now) -> State {
+        if self.is_pinged {
+            let close = Close { code: CloseCode::GOING_AWAY, reason: "idle" };
+            return self.close(close, site, outbox, now);
+        }
+        frame::encode(Opcode::Ping, PING, outbox.end());
+        self.is_pinged = true;
+        State::Open(self)
+    }
+}
+
+impl Closing {
+    /// RFC 6455 section 5.5.1: after our Close we send nothing more, so whatever comes before the
+    /// peer's Close is read past.
+    pub(super) fn receive(mut self, bytes: &mut [u8], site: &Site, now: Now) -> State {
+        let mut rest = bytes;
+        loop {
+            let taken = match self.assembler.receive(rest, &site.messages) {
+                Ok((_, Some(Event::Close(_)))) | Err(_) => {
+                    return State::Linger(Linger::new(&site.limits, now));
+                }
+                Ok((taken, Some(Event::Message { .. } | Event::Ping(_) | Event::Pong(_)))) => taken,
+                Ok((_, None)) => return State::Closing(self),
+            };
+            rest = rest.split_at_mut_checked(taken).map_or(&mut [], |(_, rest)| rest);
+        }
+    }
+}
+
+/// RFC 6455 section 5.5.1: a Close is answered by a Close, usually with the same code. Then it is
+/// the server that closes the TCP connection (section 7.1.1), so that TIME_WAIT stays with it.
+fn answer_close(close: Option<Close<'_>>, site: &Site, outbox: &mut Outbox, now: Now) -> State {
+    match close {
+        Some(Close { code, .. }) => Close { code, reason: "" }.encode(outbox.end()),
+        None => Close::encode_empty(outbox.end()),
+    }
+    State::Linger(Linger::new(&site.limits, now))
+}
+
+/// RFC 6455 section 7.1.7: say why, and read nothing more as frames.
+fn fail(error: MessageError, site: &Site, outbox: &mut Outbox, now: Now) -> State {
+    let reason = error.to_string();
+    Close { code: error.close_code(), reason: &reason }.encode(outbox.end());
+    State::Linger(Linger::new(&site.limits, now))
+}
+
+fn opcode(kind: Kind) -> Opcode {
+    match kind {
+        Kind::Text => Opcode::Text,
+        Kind::Binary => Opcode::Binary,
+    }
+}

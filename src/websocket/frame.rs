@@ -1,0 +1,516 @@
+//! The frame header: what every piece of a WebSocket conversation begins with (RFC 6455 section
+//! 5.2).
+//!
+//! ```text
+//!    byte 0            byte 1           0, 2 or 8 bytes   4 bytes, only from clients
+//!   +-+-+-+-+-------+ +-+-------------+ +---------------+ +---------+ +---------- - -
+//!   |F|R|R|R|opcode | |M| length      | | longer length | | masking | | payload
+//!   |I|S|S|S|       | |A| 0..125, or  | | 126: 16 bits  | |   key   | |
+//!   |N|V|V|V|4 bits | |S| 126, or 127 | | 127: 64 bits  | |         | |
+//!   | |1|2|3|       | |K| 7 bits      | | big-endian    | |         | |
+//!   +-+-+-+-+-------+ +-+-------------+ +---------------+ +---------+ +---------- - -
+//! ```
+//!
+//! What to notice:
+//! * What must not be on the wire cannot be written down: [`Opcode`] has no reserved values and the
+//!   mask of a [`FrameHeader`] is not optional, so nothing behind this file checks them again.
+//! * Each rule is checked at the first byte that can break it, in the order of the bytes. So one
+//!   prefix gives one error, however it was cut.
+//! * A length is only a number here. Nothing is reserved for it, and a frame that announces 2⁶³
+//!   bytes costs as much as one that announces none.
+//!
+//! The examples of RFC 6455 section 5.7, in columns under the names of the fields:
+//!
+//! ```
+//! use barewire::websocket::frame::{self, FrameError, FrameHeader, Opcode};
+//! use barewire::websocket::mask::Mask;
+//!
+//! //  FIN opcode  MASK length  masking key             payload
+//! let masked_hello =
+//!     [0x81,      0x85,        0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+//! let header = FrameHeader {
+//!     fin: true,
+//!     opcode: Opcode::Text,
+//!     mask: Mask([0x37, 0xfa, 0x21, 0x3d]),
+//!     length: 5,
+//! };
+//! assert_eq!(frame::decode(&masked_hello), Ok(Some((header, 6))));
+//!
+//! // What the server sends has no key, and a client may not send it.
+//! let hello =
+//!     [0x81,      0x05,                                b'H', b'e', b'l', b'l', b'o'];
+//! assert_eq!(frame::decode(&hello), Err(FrameError::Unmasked));
+//! let mut out = Vec::new();
+//! frame::encode(Opcode::Text, b"Hello", &mut out);
+//! assert_eq!(out, hello);
+//! ```
+
+use std::fmt;
+
+use super::mask::Mask;
+
+/// The longest header of a client's frame: two bytes, a 64-bit length and the masking key.
+pub const MAX_HEADER_BYTES: usize = 14;
+
+/// RFC 6455 section 5.5: the most bytes that the payload of a control frame may have.
+pub const MAX_CONTROL_BYTES: usize = 125;
+
+const FIN: u8 = 0b1000_0000;
+const RESERVED_BITS: u8 = 0b0111_0000;
+const OPCODE: u8 = 0b0000_1111;
+const MASKED: u8 = 0b1000_0000;
+const LENGTH: u8 = 0b0111_1111;
+/// The 7-bit length that says: the length is in the next two bytes.
+const SIXTEEN_BITS: u8 = 126;
+/// The 7-bit length that says: the length is in the next eight bytes.
+const SIXTY_FOUR_BITS: u8 = 127;
+
+/// What a frame is for. Data has opcodes below 8, control from 8 on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opcode {
+    /// 0: the next fragment of the message that an earlier frame began.
+    Continuation,
+    /// 1: a message of text, or its first fragment.
+    Text,
+    /// 2: a message of any bytes, or its first fragment.
+    Binary,
+    /// 8: the last frame of its sender, perhaps with the reason.
+    Close,
+    /// 9: asks for a pong with the same payload.
+    Ping,
+    /// 10: answers a ping, or says unasked that its sender lives.
+    Pong,
+}
+
+impl Opcode {
+    /// The opcode with this 4-bit value, or `None` for one of the reserved (3 to 7, 11 to 15).
+    #[must_use]
+    pub const fn from_value(value: u8) -> Option<Self> {
+        match value {
+            0x0 => Some(Self::Continuation),
+            0x1 => Some(Self::Text),
+            0x2 => Some(Self::Binary),
+            0x8 => Some(Self::Close),
+            0x9 => Some(Self::Ping),
+            0xA => Some(Self::Pong),
+            _ => None,
+        }
+    }
+
+    /// Its 4 bits on the wire.
+    #[must_use]
+    pub const fn value(self) -> u8 {
+        match self {
+            Self::Continuation => 0x0,
+            Self::Text => 0x1,
+            Self::Binary => 0x2,
+            Self::Close => 0x8,
+            Self::Ping => 0x9,
+            Self::Pong => 0xA,
+        }
+    }
+
+    /// Whether frames with it are about the connection, and no part of a message: they are short,
+    /// whole, and may come between the fragments of a message.
+    #[must_use]
+    pub const fn is_control(self) -> bool {
+        match self {
+            Self::Continuation | Self::Text | Self::Binary => false,
+            Self::Close | Self::Ping | Self::Pong => true,
+        }
+    }
+}
+
+/// The header of a frame from a client, found to be legal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// Whether this is the last fragment of its message, or the only one. Always set in a control
+    /// frame.
+    pub fin: bool,
+    /// What the frame is for.
+    pub opcode: Opcode,
+    /// The key that its payload is masked with.
+    pub mask: Mask,
+    /// The bytes of payload that follow the header: at most 125 in a control frame, else below 2⁶³.
+    /// The peer's word only: reserve nothing for it.
+    pub length: u64,
+}
+
+/// Why bytes from a client are no frame, in the order in which the bytes show it. All of them end
+/// the connection with 1002.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameError {
+    /// RFC 6455 section 5.2: RSV1, RSV2 and RSV3 are 0 unless an extension gave them a meaning.
+    ReservedBits,
+    /// RFC 6455 section 5.2: the opcodes 3 to 7 and 11 to 15 mean nothing yet.
+    ReservedOpcode,
+    /// RFC 6455 section 5.5: a control frame is never fragmented, so its FIN is set.
+    FragmentedControl,
+    /// RFC 6455 section 5.1: a client masks every frame, empty ones too.
+    Unmasked,
+    /// RFC 6455 section 5.5: a control frame has at most 125 bytes of payload.
+    LongControl,
+    /// RFC 6455 section 5.2: the highest bit of a 64-bit length is 0.
+    LengthTopBit,
+    /// RFC 6455 section 5.2: the length is written in the shortest of the three forms.
+    LengthNotMinimal,
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ReservedBits => "a reserved bit is set, but no extension was agreed on; send 0",
+            Self::ReservedOpcode => "the opcode is reserved; use 0, 1, 2, 8, 9 or 10",
+            Self::FragmentedControl => "a control frame is never fragmented; set its FIN",
+            Self::Unmasked => "a client masks every frame; set MASK and send the four-byte key",
+            Self::LongControl => "a control frame has at most 125 bytes; send more as a message",
+            Self::LengthTopBit => "the highest bit of a 64-bit length is 0",
+            Self::LengthNotMinimal => "the length is not in its shortest form; use 7, 16, 64 bits",
+        })
+    }
+}
+
+/// Reads the frame header at the start of `bytes`, as a client sends it, and the bytes it has.
+/// `None`: the header goes on behind `bytes`, and what is there breaks no rule yet.
+///
+/// # Errors
+/// The first rule that the bytes break. Close with 1002 and read no further: where the next frame
+/// would begin is unknown.
+pub fn decode(bytes: &[u8]) -> Result<Option<(FrameHeader, usize)>, FrameError> {
+    let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
+    let (fin, opcode) = decode_first_byte(first)?;
+    let Some((&second, rest)) = rest.split_first() else { return Ok(None) };
+    // RFC 6455 section 5.1: "a client MUST mask all frames that it sends to the server".
+    if second & MASKED == 0 {
+        return Err(FrameError::Unmasked);
+    }
+    // RFC 6455 section 5.5: both longer forms are for 126 bytes and more.
+    if opcode.is_control() && second & LENGTH >= SIXTEEN_BITS {
+        return Err(FrameError::LongControl);
+    }
+    let Some((length, rest)) = decode_length(second & LENGTH, rest)? else { return Ok(None) };
+    let Some((&key, payload)) = rest.split_first_chunk() else { return Ok(None) };
+    let header = FrameHeader { fin, opcode, mask: Mask(key), length };
+    Ok(Some((header, bytes.len() - payload.len())))
+}
+
+fn decode_first_byte(first: u8) -> Result<(bool, Opcode), FrameError> {
+    // RFC 6455 section 5.2: the one place to relax once an extension claims a bit.
+    if first & RESERVED_BITS != 0 {
+        return Err(FrameError::ReservedBits);
+    }
+    let opcode = Opcode::from_value(first & OPCODE).ok_or(FrameError::ReservedOpcode)?;
+    let fin = first & FIN != 0;
+    // RFC 6455 section 5.5: "they MUST NOT be fragmented".
+    if opcode.is_control() && !fin {
+        return Err(FrameError::FragmentedControl);
+    }
+    Ok((fin, opcode))
+}
+
+/// The length that `short`, the 7 bits of the second byte, stands for, and what follows it.
+fn decode_length(short: u8, rest: &[u8]) -> Result<Option<(u64, &[u8])>, FrameError> {
+    match short {
+        SIXTEEN_BITS => {
+            let Some((&length, rest)) = rest.split_first_chunk() else { return Ok(None) };
+            let length = u16::from_be_bytes(length);
+            if length < u16::from(SIXTEEN_BITS) {
+                return Err(FrameError::LengthNotMinimal);
+            }
+            Ok(Some((u64::from(length), rest)))
+        }
+        SIXTY_FOUR_BITS => {
+            // Both rules are broken before all eight bytes are there, and so found before.
+            if rest.first().is_some_and(|highest| highest & 0b1000_0000 != 0) {
+                return Err(FrameError::LengthTopBit);
+            }
+            if rest.starts_with(&[0; 6]) {
+                return Err(FrameError::LengthNotMinimal);
+            }
+            let Some((&length, rest)) = rest.split_first_chunk() else { return Ok(None) };
+            Ok(Some((u64::from_be_bytes(length), rest)))
+        }
+        short => Ok(Some((u64::from(short), rest))),
+    }
+}
+
+/// Appends one whole frame, as a server sends it: not fragmented, not masked, and with the shortest
+/// length. The payload of a control frame has at most [`MAX_CONTROL_BYTES`], that of text is UTF-8.
+pub fn encode(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
+    out.reserve(encoded_length(payload.len()));
+    encode_header(opcode, payload.len(), out);
+    out.extend_from_slice(payload);
+}
+
+/// Appends only the header of such a frame; `payload_bytes` bytes must follow it.
+pub fn encode_header(opcode: Opcode, payload_bytes: usize, out: &mut Vec<u8>) {
+    let first = FIN | opcode.value();
+    match (u8::try_from(payload_bytes), u16::try_from(payload_bytes)) {
+        (Ok(short), _) if short < SIXTEEN_BITS => out.extend_from_slice(&[first, short]),
+        (_, Ok(length)) => {
+            let [high, low] = length.to_be_bytes();
+            out.extend_from_slice(&[first, SIXTEEN_BITS, high, low]);
+        }
+        (_, Err(_)) => {
+            // No machine has a usize of more than 64 bits.
+            let length = u64::try_from(payload_bytes).unwrap_or(u64::MAX);
+            out.extend_from_slice(&[first, SIXTY_FOUR_BITS]);
+            out.extend_from_slice(&length.to_be_bytes());
+        }
+    }
+}
+
+/// The bytes that [`encode`] appends for a payload of `payload_bytes`, header included.
+#[must_use]
+pub const fn encoded_length(payload_bytes: usize) -> usize {
+    let header = match payload_bytes {
+        0..=125 => 2,
+        126..=0xFFFF => 4,
+        _ => 10,
+    };
+    payload_bytes.saturating_add(header)
+}
+
+/// The length in bytes, header included, of the frame of this server that begins with `bytes`; only
+/// its header is looked at. `None`: the header goes on behind `bytes`.
+///
+/// For whoever holds frames back to back, as [`encode`] wrote them, and needs to know where one
+/// ends.
+#[must_use]
+pub fn server_frame_length(bytes: &[u8]) -> Option<u64> {
+    let (&[_, short], rest) = bytes.split_first_chunk()?;
+    match short & LENGTH {
+        SIXTEEN_BITS => rest.first_chunk().map(|&long| 4 + u64::from(u16::from_be_bytes(long))),
+        SIXTY_FOUR_BITS => {
+            rest.first_chunk().map(|&long| u64::from_be_bytes(long).saturating_add(10))
+        }
+        short => Some(2 + u64::from(short)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KEY: Mask = Mask([0x37, 0xfa, 0x21, 0x3d]);
+    const OPCODES: [Opcode; 6] = [
+        Opcode::Continuation,
+        Opcode::Text,
+        Opcode::Binary,
+        Opcode::Close,
+        Opcode::Ping,
+        Opcode::Pong,
+    ];
+
+    fn header(fin: bool, opcode: Opcode, length: u64) -> FrameHeader {
+        FrameHeader { fin, opcode, mask: KEY, length }
+    }
+
+    #[test]
+    fn errors_and_headers_stay_small() {
+        assert_eq!(size_of::<FrameError>(), 1);
+        assert!(size_of::<FrameHeader>() <= 16);
+    }
+
+    #[test]
+    fn s5_7_examples_from_a_client() {
+        for (bytes, expected, size) in [
+            (
+                &b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"[..],
+                header(true, Opcode::Text, 5),
+                6,
+            ),
+            (b"\x8a\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", header(true, Opcode::Pong, 5), 6),
+            // The RFC shows these three unmasked, as a server sends them.
+            (b"\x01\x83\x37\xfa\x21\x3d", header(false, Opcode::Text, 3), 6),
+            (b"\x80\x82\x37\xfa\x21\x3d", header(true, Opcode::Continuation, 2), 6),
+            (b"\x82\xfe\x01\x00\x37\xfa\x21\x3d", header(true, Opcode::Binary, 256), 8),
+            (
+                b"\x82\xff\0\0\0\0\0\x01\0\0\x37\xfa\x21\x3d",
+                header(true, Opcode::Binary, 65_536),
+                14,
+            ),
+        ] {
+            assert_eq!(decode(bytes), Ok(Some((expected, size))), "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn s5_7_examples_from_a_server() {
+        for (opcode, payload, expected) in [
+            (Opcode::Text, &b"Hello"[..], b"\x81\x05\x48\x65\x6c\x6c\x6f".to_vec()),
+            (Opcode::Ping, b"Hello", b"\x89\x05\x48\x65\x6c\x6c\x6f".to_vec()),
+            (Opcode::Binary, &[7; 256], [&b"\x82\x7e\x01\x00"[..], &[7; 256]].concat()),
+            (
+                Opcode::Binary,
+                &[7; 65_536],
+                [&b"\x82\x7f\0\0\0\0\0\x01\0\0"[..], &[7; 65_536]].concat(),
+            ),
+        ] {
+            let mut out = b"before".to_vec();
+            encode(opcode, payload, &mut out);
+            assert_eq!(out[..6], *b"before");
+            assert_eq!(out[6..], expected, "{opcode:?}");
+        }
+    }
+
+    #[test]
+    fn every_rule_is_found_at_the_first_byte_that_breaks_it() {
+        use FrameError as E;
+        for (shortest, expected) in [
+            (&b"\xc1"[..], E::ReservedBits),
+            (b"\xa1", E::ReservedBits),
+            (b"\x91", E::ReservedBits),
+            (b"\xf3", E::ReservedBits), // before the opcode: its bits come first
+            (b"\x83", E::ReservedOpcode),
+            (b"\x07", E::ReservedOpcode),
+            (b"\x8b", E::ReservedOpcode),
+            (b"\x0f", E::ReservedOpcode),
+            (b"\x08", E::FragmentedControl),
+            (b"\x09", E::FragmentedControl),
+            (b"\x0a", E::FragmentedControl),
+            (b"\x81\x05", E::Unmasked),
+            (b"\x81\x00", E::Unmasked),
+            (b"\x88\x7e", E::Unmasked), // before its length: the bit comes first
+            (b"\x88\xfe", E::LongControl),
+            (b"\x89\xff", E::LongControl),
+            (b"\x82\xff\x80", E::LengthTopBit),
+            (b"\x82\xff\xff", E::LengthTopBit),
+            (b"\x82\xfe\x00\x7d", E::LengthNotMinimal),
+            (b"\x82\xfe\x00\x00", E::LengthNotMinimal),
+            (b"\x82\xff\x00\x00\x00\x00\x00\x00", E::LengthNotMinimal),
+        ] {
+            let text = shortest.escape_ascii();
+            let longer = [shortest, &[0; 14]].concat();
+            assert_eq!(decode(shortest), Err(expected), "{text}");
+            assert_eq!(decode(&longer), Err(expected), "{text} and more");
+            let (_, before) = shortest.split_last().unwrap();
+            assert_eq!(decode(before), Ok(None), "{text} without its last byte");
+        }
+    }
+
+    #[test]
+    fn s5_2_lengths_at_the_borders_of_their_forms() {
+        for (bytes, length) in [
+            (&b"\x82\x80"[..], 0),
+            (b"\x82\xfd", 125),
+            (b"\x82\xfe\x00\x7e", 126),
+            (b"\x82\xfe\x00\x7f", 127),
+            (b"\x82\xfe\xff\xff", 65_535),
+            (b"\x82\xff\0\0\0\0\0\x01\0\0", 65_536),
+            (b"\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff", (1 << 63) - 1),
+        ] {
+            let bytes = [bytes, &KEY.0].concat();
+            let expected = (header(true, Opcode::Binary, length), bytes.len());
+            assert_eq!(decode(&bytes), Ok(Some(expected)), "{length}");
+            for cut in 0..bytes.len() {
+                assert_eq!(decode(&bytes[..cut]), Ok(None), "{length} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn s5_2_opcodes_are_their_values() {
+        for value in 0..=u8::MAX {
+            match Opcode::from_value(value) {
+                Some(opcode) => {
+                    assert_eq!(opcode.value(), value);
+                    assert_eq!(opcode.is_control(), value >= 8);
+                }
+                None => assert!(OPCODES.iter().all(|opcode| opcode.value() != value)),
+            }
+        }
+    }
+
+    #[test]
+    fn s5_2_encoding_takes_the_shortest_form() {
+        for (length, header) in [
+            (0, &b"\x82\x00"[..]),
+            (1, b"\x82\x01"),
+            (125, b"\x82\x7d"),
+            (126, b"\x82\x7e\x00\x7e"),
+            (255, b"\x82\x7e\x00\xff"),
+            (256, b"\x82\x7e\x01\x00"),
+            (65_535, b"\x82\x7e\xff\xff"),
+            (65_536, b"\x82\x7f\0\0\0\0\0\x01\0\0"),
+        ] {
+            let mut out = Vec::new();
+            encode_header(Opcode::Binary, length, &mut out);
+            assert_eq!(out, header, "{length}");
+            assert_eq!(encoded_length(length), header.len() + length);
+            assert_eq!(
+                server_frame_length(header),
+                Some(u64::try_from(header.len() + length).unwrap())
+            );
+            for cut in 0..header.len() {
+                assert_eq!(server_frame_length(&header[..cut]), None, "{length} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn errors_fit_the_reason_of_a_close() {
+        for error in [
+            FrameError::ReservedBits,
+            FrameError::ReservedOpcode,
+            FrameError::FragmentedControl,
+            FrameError::Unmasked,
+            FrameError::LongControl,
+            FrameError::LengthTopBit,
+            FrameError::LengthNotMinimal,
+        ] {
+            assert!((20..=123).contains(&error.to_string().len()), "{error}");
+        }
+    }
+
+    proptest! {
+        /// What a server sends is what a client must send, but for the mask.
+        #[test]
+        fn a_frame_that_is_encoded_masked_and_decoded_is_the_same(
+            opcode in prop::sample::select(&OPCODES[..]), length in 0..70_000_usize,
+        ) {
+            let length = if opcode.is_control() { length % 126 } else { length };
+            let mut bytes = Vec::new();
+            encode_header(opcode, length, &mut bytes);
+            bytes[1] |= MASKED;
+            bytes.extend_from_slice(&KEY.0);
+            let expected = header(true, opcode, u64::try_from(length).unwrap());
+            prop_assert_eq!(decode(&bytes), Ok(Some((expected, bytes.len()))));
+        }
+
+        /// The law: a longer prefix never changes an answer that a shorter one gave.
+        #[test]
+        fn the_shortest_prefix_that_has_an_answer_decides(
+            first: u8, second: u8, rest in prop::collection::vec(
+                prop_oneof![Just(0), Just(0x7f), any::<u8>()], 0..14),
+        ) {
+            let bytes = [&[first, second][..], &rest].concat();
+            let mut answers = (0..=bytes.len())
+                .map(|end| decode(&bytes[..end]))
+                .skip_while(|answer| *answer == Ok(None));
+            if let Some(decided) = answers.next() {
+                prop_assert!(answers.all(|answer| answer == decided));
+            }
+        }
+
+        #[test]
+        fn back_to_back_frames_are_walked_by_their_headers(
+            payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..9),
+        ) {
+            let mut log = Vec::new();
+            for payload in &payloads {
+                encode(Opcode::Text, payload, &mut log);
+            }
+            let mut rest = &log[..];
+            for payload in &payloads {
+                let length = usize::try_from(server_frame_length(rest).unwrap()).unwrap();
+                prop_assert_eq!(length, encoded_length(payload.len()));
+                let (frame, behind) = rest.split_at(length);
+                prop_assert!(frame.ends_with(payload));
+                rest = behind;
+            }
+            prop_assert!(rest.is_empty());
+        }
+    }
+}

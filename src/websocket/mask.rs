@@ -1,0 +1,137 @@
+//! Masking: how a client makes its payload unpredictable to the proxies on its way (RFC 6455
+//! section 5.3).
+//!
+//! ```text
+//!   payload on the wire   7f 9f 4d 51 58
+//!   key, repeated         37 fa 21 3d 37        exclusive or, byte by byte
+//!   payload               48 65 6c 6c 6f        "Hello"
+//! ```
+//!
+//! What to notice:
+//! * Masking and unmasking are the same thing, for `x ^ k ^ k == x`.
+//! * It hides nothing: the key travels beside the payload. It only keeps a script in a browser from
+//!   choosing the bytes on the wire, with which it could write a request that an old proxy
+//!   believes and caches (section 10.3).
+//! * The loop goes over blocks of a fixed size. This is all that the compiler needs to use vector
+//!   instructions, so that unmasking costs about as much as copying.
+
+/// The bytes that are unmasked in one step: two vector registers of the smallest machine.
+const BLOCK: usize = 32;
+
+/// The masking key of one client frame. Any four bytes are a good one, zeros included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mask(pub [u8; 4]);
+
+impl Mask {
+    /// Masks or unmasks `payload` in place, where `offset` is the position of its first byte in the
+    /// payload of the whole frame: byte `i` of a frame goes with byte `i mod 4` of the key, however
+    /// the network cut the frame.
+    ///
+    /// ```
+    /// # use barewire::websocket::mask::Mask;
+    /// let mut payload = [0x7f, 0x9f, 0x4d, 0x51, 0x58];
+    /// Mask([0x37, 0xfa, 0x21, 0x3d]).apply(0, &mut payload);
+    /// assert_eq!(&payload, b"Hello");
+    /// ```
+    pub fn apply(self, offset: usize, payload: &mut [u8]) {
+        let mut key = self.0;
+        key.rotate_left(offset % self.0.len());
+        let mut wide = [0; BLOCK];
+        wide.as_chunks_mut().0.fill(key);
+
+        let (blocks, rest) = payload.as_chunks_mut::<BLOCK>();
+        for block in blocks {
+            exclusive_or(block, &wide);
+        }
+        // BLOCK is a multiple of four, so the rest begins where the key does.
+        exclusive_or(rest, &wide);
+    }
+}
+
+fn exclusive_or(bytes: &mut [u8], key: &[u8; BLOCK]) {
+    for (byte, key) in bytes.iter_mut().zip(key) {
+        *byte ^= key;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KEY: Mask = Mask([0x37, 0xfa, 0x21, 0x3d]);
+
+    /// Section 5.3 word for word: `j = i MOD 4`, transformed i = original i XOR key j.
+    fn by_the_letter(mask: Mask, offset: usize, payload: &[u8]) -> Vec<u8> {
+        payload.iter().enumerate().map(|(i, byte)| byte ^ mask.0[(offset + i) % 4]).collect()
+    }
+
+    #[test]
+    fn s5_7_the_masked_hello_is_hello() {
+        let mut payload = [0x7f, 0x9f, 0x4d, 0x51, 0x58];
+        KEY.apply(0, &mut payload);
+        assert_eq!(payload, *b"Hello");
+    }
+
+    #[test]
+    fn s5_3_an_offset_turns_the_key() {
+        for (offset, expected) in [
+            (0, [0x37, 0xfa, 0x21, 0x3d, 0x37]),
+            (1, [0xfa, 0x21, 0x3d, 0x37, 0xfa]),
+            (2, [0x21, 0x3d, 0x37, 0xfa, 0x21]),
+            (3, [0x3d, 0x37, 0xfa, 0x21, 0x3d]),
+            (4, [0x37, 0xfa, 0x21, 0x3d, 0x37]),
+            (usize::MAX, [0x3d, 0x37, 0xfa, 0x21, 0x3d]),
+        ] {
+            let mut payload = [0; 5];
+            KEY.apply(offset, &mut payload);
+            assert_eq!(payload, expected, "offset {offset}");
+        }
+    }
+
+    #[test]
+    fn every_length_around_a_block_is_masked_to_its_last_byte() {
+        for length in 0..=3 * BLOCK + 1 {
+            for offset in 0..4 {
+                let mut payload = vec![0x55; length];
+                let expected = by_the_letter(KEY, offset, &payload);
+                KEY.apply(offset, &mut payload);
+                assert_eq!(payload, expected, "length {length}, offset {offset}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_zero_key_changes_nothing() {
+        let mut payload = *b"as it was";
+        Mask([0; 4]).apply(3, &mut payload);
+        assert_eq!(payload, *b"as it was");
+    }
+
+    proptest! {
+        #[test]
+        fn masking_twice_is_identity(
+            key: [u8; 4], offset in 0..1_000_usize, payload: Vec<u8>,
+        ) {
+            let mut masked = payload.clone();
+            Mask(key).apply(offset, &mut masked);
+            prop_assert_eq!(&masked, &by_the_letter(Mask(key), offset, &payload));
+            Mask(key).apply(offset, &mut masked);
+            prop_assert_eq!(masked, payload);
+        }
+
+        #[test]
+        fn cutting_the_payload_anywhere_changes_nothing(
+            key: [u8; 4], payload: Vec<u8>, cut: prop::sample::Index,
+        ) {
+            let mut whole = payload.clone();
+            Mask(key).apply(0, &mut whole);
+            let cut = cut.index(payload.len() + 1);
+            let mut pieces = payload;
+            let (left, right) = pieces.split_at_mut(cut);
+            Mask(key).apply(0, left);
+            Mask(key).apply(cut, right);
+            prop_assert_eq!(pieces, whole);
+        }
+    }
+}

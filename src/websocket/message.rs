@@ -1,0 +1,713 @@
+//! From frames to messages (RFC 6455 sections 5.4 and 5.6), with memory only while something is
+//! incomplete.
+//!
+//! ```text
+//!                         text or binary, no FIN
+//!   between messages  ------------------------------>  between fragments
+//!                     <------------------------------
+//!                           continuation, FIN
+//!
+//!   stays there:                                       stays there:
+//!     text or binary with FIN, a message of one frame    continuation, no FIN
+//!     ping, pong                                         ping, pong
+//!   ends all: close                                    ends all: close
+//! ```
+//!
+//! What to notice:
+//! * A frame that lies whole in the bytes is unmasked where it lies and handed out from there: no
+//!   copy, no allocation. Only what the network cut or the peer fragmented is copied, once.
+//! * Between messages an [`Assembler`] is one empty pointer. Ten thousand idle clients own no
+//!   buffer here.
+//! * A payload in pieces is unmasked, measured and checked as it arrives. So a bad byte fails when
+//!   it comes, and a message over the limit fails at the header that announces it.
+
+pub use super::error::MessageError;
+
+use super::close::Close;
+use super::frame::{self, FrameError, FrameHeader, MAX_CONTROL_BYTES, Opcode};
+use super::partial::{ControlKind, Partial, Piece, StartedControl, StartedHeader, StartedMessage};
+
+/// How much one message may take (RFC 6455 section 10.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageLimits {
+    /// The bytes of its payload, all fragments together.
+    pub max_message_bytes: usize,
+    /// The frames it comes in. Empty ones count: each costs us work and its sender nothing.
+    pub max_fragments: u32,
+}
+
+impl MessageLimits {
+    /// Checks that a frame fits behind `fragments` others of its message, with `bytes` together,
+    /// before any of its payload is looked at, and returns its length.
+    fn admit(
+        &self,
+        header: &FrameHeader,
+        fragments: u32,
+        bytes: usize,
+    ) -> Result<usize, MessageError> {
+        if fragments >= self.max_fragments {
+            return Err(MessageError::TooManyFragments);
+        }
+        let left = self.max_message_bytes.saturating_sub(bytes);
+        usize::try_from(header.length)
+            .ok()
+            .filter(|length| *length <= left)
+            .ok_or(MessageError::TooBig)
+    }
+}
+
+/// What a data message says about its payload (RFC 6455 section 5.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The payload is valid UTF-8.
+    Text,
+    /// The payload is any bytes.
+    Binary,
+}
+
+/// What a client sent: a whole message, or a control frame. Payloads are unmasked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A message, whole and within the limits.
+    Message {
+        /// Whether the payload was sent as text; then it was checked to be UTF-8.
+        kind: Kind,
+        /// All of its fragments' payloads in a row.
+        payload: &'a [u8],
+    },
+    /// Answer it with a pong of the same payload (RFC 6455 section 5.5.2).
+    Ping(&'a [u8]),
+    /// The answer to a ping, or a sign of life that nobody asked for (RFC 6455 section 5.5.3).
+    Pong(&'a [u8]),
+    /// The peer's last frame. What follows it means nothing (RFC 6455 section 5.5.1): feed no more.
+    Close(Option<Close<'a>>),
+}
+
+/// Turns the bytes of one client into events. See [`receive`](Self::receive), which is all of it.
+#[derive(Debug, Default)]
+pub struct Assembler {
+    partial: Option<Box<Partial>>,
+}
+
+impl Assembler {
+    /// Takes bytes from the front of `bytes`, unmasking payloads in place, up to the end of the
+    /// next event. The number says how many bytes were taken. `None`: all of them, and the next
+    /// event needs more.
+    ///
+    /// Call it with what it did not take until it answers `None`, the last time perhaps with no
+    /// bytes at all. An event may be lent from the assembler's own buffer, and the next call is
+    /// what frees that; so behind a `None` nothing is kept but what is incomplete.
+    ///
+    /// ```
+    /// # use barewire::websocket::message::{Assembler, Event, Kind, MessageLimits};
+    /// let limits = MessageLimits { max_message_bytes: 65_536, max_fragments: 1_000 };
+    /// let mut assembler = Assembler::default();
+    /// // A ping between the fragments "Hel" and "lo", masked with zeros to be readable.
+    /// let mut chunk = *b"\x01\x83\0\0\0\0Hel\x89\x80\0\0\0\0\x80\x82\0\0\0\0lo";
+    ///
+    /// let mut rest = &mut chunk[..];
+    /// let mut events = Vec::new();
+    /// loop {
+    ///     let (taken, event) = assembler.receive(rest, &limits).unwrap();
+    ///     let Some(event) = event else { break };
+    ///     events.push(match event {
+    ///         Event::Message { kind: Kind::Text, payload } => payload.escape_ascii().to_string(),
+    ///         other => format!("{other:?}"),
+    ///     });
+    ///     rest = rest.split_off_mut(taken..).unwrap();
+    /// }
+    /// assert_eq!(events, ["Ping([])", "Hello"]);
+    /// assert!(assembler.is_idle());
+    /// ```
+    ///
+    /// # Errors
+    /// The first rule that the bytes break, after every event before it was handed out. Close with
+    /// [`MessageError::close_code`]; the assembler has lost its place, so feed it no more.
+    /// Feed none after [`Event::Close`] either.
+    pub fn receive<'a>(
+        &'a mut self,
+        bytes: &'a mut [u8],
+        limits: &MessageLimits,
+    ) -> Result<(usize, Option<Event<'a>>), MessageError> {
+        self.free_lent();
+        let all = bytes.len();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let event = self.step(&mut rest, limits).inspect_err(|_| self.partial = None)?;
+            if event.is_some() {
+                return Ok((all - rest.len(), event));
+            }
+            if self.partial.as_ref().is_some_and(|partial| partial.is_lent()) {
+                break;
+            }
+        }
+        let event = self.partial.as_ref().map_or(Ok(None), |partial| partial.lent())?;
+        Ok((all - rest.len(), event))
+    }
+
+    /// Whether it stands between two messages, with nothing incomplete and nothing on the heap.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        self.partial.is_none()
+    }
+
+    /// Drops what the last event was lent from, and the box with it where nothing else is in it.
+    fn free_lent(&mut self) {
+        let Some(partial) = &mut self.partial else { return };
+        partial.free_lent();
+        if partial.is_empty() {
+            self.partial = None;
+        }
+    }
+
+    /// Takes one header, or more of one payload. The event is one that lies whole in `rest`; one
+    /// that was completed in the box is [lent](Partial::lent) from there.
+    fn step<'b>(
+        &mut self,
+        rest: &mut &'b mut [u8],
+        limits: &MessageLimits,
+    ) -> Result<Option<Event<'b>>, MessageError> {
+        if let Some(partial) = &mut self.partial
+            && partial.take(rest)?
+        {
+            return Ok(None);
+        }
+        let Some(header) = self.header(rest)? else { return Ok(None) };
+        match header.opcode {
+            Opcode::Text => self.first_fragment(Kind::Text, header, rest, limits),
+            Opcode::Binary => self.first_fragment(Kind::Binary, header, rest, limits),
+            Opcode::Continuation => self.next_fragment(header, rest, limits).map(|()| None),
+            Opcode::Close => self.control(ControlKind::Close, header, rest),
+            Opcode::Ping => self.control(ControlKind::Ping, header, rest),
+            Opcode::Pong => self.control(ControlKind::Pong, header, rest),
+        }
+    }
+
+    /// The next header, or `None` after keeping the part of it that has come.
+    fn header(&mut self, rest: &mut &mut [u8]) -> Result<Option<FrameHeader>, FrameError> {
+        if let Some(partial) = &mut self.partial
+            && let Piece::Header(started) = &mut partial.piece
+        {
+            let header = started.take(rest)?;
+            if header.is_some() {
+                partial.piece = Piece::Nothing;
+            }
+            return Ok(header);
+        }
+        if let Some((header, size)) = frame::decode(rest)? {
+            let _header = rest.split_off_mut(..size);
+            return Ok(Some(header));
+        }
+        let mut started = StartedHeader::default();
+        started.take(rest)?;
+        self.partial.get_or_insert_default().piece = Piece::Header(started);
+        Ok(None)
+    }
+
+    fn first_fragment<'b>(
+        &mut self,
+        kind: Kind,
+        header: FrameHeader,
+        rest: &mut &'b mut [u8],
+        limits: &MessageLimits,
+    ) -> Result<Option<Event<'b>>, MessageError> {
+        // RFC 6455 section 5.4: "The fragments of one message MUST NOT be interleaved between the
+        // fragments of another message".
+        if self.partial.as_ref().is_some_and(|partial| partial.message.is_some()) {
+            return Err(MessageError::ExpectedContinuation);
+        }
+        let length = limits.admit(&header, 0, 0)?;
+        if header.fin
+            && let Some(payload) = rest.split_off_mut(..length)
+        {
+            header.mask.apply(0, payload);
+            if kind == Kind::Text && str::from_utf8(payload).is_err() {
+                return Err(MessageError::InvalidUtf8);
+            }
+            return Ok(Some(Event::Message { kind, payload }));
+        }
+        let mut message = StartedMessage::new(kind);
+        message.enter(&header, length);
+        message.take(rest)?;
+        self.partial.get_or_insert_default().message = Some(message);
+        Ok(None)
+    }
+
+    fn next_fragment(
+        &mut self,
+        header: FrameHeader,
+        rest: &mut &mut [u8],
+        limits: &MessageLimits,
+    ) -> Result<(), MessageError> {
+        let Some(message) = self.partial.as_mut().and_then(|partial| partial.message.as_mut())
+        else {
+            return Err(MessageError::UnexpectedContinuation);
+        };
+        let length = limits.admit(&header, message.fragments(), message.bytes())?;
+        message.enter(&header, length);
+        message.take(rest)
+    }
+
+    fn control<'b>(
+        &mut self,
+        kind: ControlKind,
+        header: FrameHeader,
+        rest: &mut &'b mut [u8],
+    ) -> Result<Option<Event<'b>>, MessageError> {
+        // At most 125, as decode checked.
+        let length = usize::try_from(header.length).unwrap_or(MAX_CONTROL_BYTES);
+        if let Some(payload) = rest.split_off_mut(..length) {
+            header.mask.apply(0, payload);
+            return Ok(Some(kind.event(payload)?));
+        }
+        let mut control = StartedControl::new(kind, header.mask, length);
+        control.take(rest);
+        self.partial.get_or_insert_default().piece = Piece::Control(control);
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::websocket::close::CloseError;
+    use crate::websocket::mask::Mask;
+    use proptest::prelude::*;
+    use proptest::sample::{Index, select};
+
+    const LIMITS: MessageLimits = MessageLimits { max_message_bytes: 70_000, max_fragments: 8 };
+    const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+    /// An event that outlives the bytes it was lent from.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    enum Seen {
+        Text(String),
+        Binary(Vec<u8>),
+        Ping(Vec<u8>),
+        Pong(Vec<u8>),
+        Close(Option<(u16, String)>),
+        Failed(MessageError),
+    }
+
+    fn seen(event: Event<'_>) -> Seen {
+        match event {
+            Event::Message { kind: Kind::Text, payload } => {
+                Seen::Text(String::from_utf8(payload.to_vec()).expect("text is checked"))
+            }
+            Event::Message { kind: Kind::Binary, payload } => Seen::Binary(payload.to_vec()),
+            Event::Ping(payload) => Seen::Ping(payload.to_vec()),
+            Event::Pong(payload) => Seen::Pong(payload.to_vec()),
+            Event::Close(close) => {
+                Seen::Close(close.map(|close| (close.code.value(), close.reason.to_owned())))
+            }
+        }
+    }
+
+    /// Feeds one chunk as a caller does. `false`: a Close or an error came, feed no more.
+    fn feed(
+        assembler: &mut Assembler,
+        chunk: &[u8],
+        limits: &MessageLimits,
+        all: &mut Vec<Seen>,
+    ) -> bool {
+        let mut chunk = chunk.to_vec();
+        let mut rest = &mut chunk[..];
+        loop {
+            match assembler.receive(rest, limits) {
+                Err(error) => {
+                    all.push(Seen::Failed(error));
+                    return false;
+                }
+                Ok((taken, None)) => {
+                    assert_eq!(taken, rest.len(), "None means that everything was taken");
+                    return true;
+                }
+                Ok((taken, Some(event))) => {
+                    assert!(taken > 0, "an event without a byte");
+                    all.push(seen(event));
+                    if let Some(Seen::Close(_)) = all.last() {
+                        return false;
+                    }
+                    rest = &mut rest[taken..];
+                }
+            }
+        }
+    }
+
+    fn receive_all<'c>(
+        chunks: impl IntoIterator<Item = &'c [u8]>,
+        limits: &MessageLimits,
+    ) -> Vec<Seen> {
+        let (mut assembler, mut all) = (Assembler::default(), Vec::new());
+        let _open = chunks.into_iter().all(|chunk| feed(&mut assembler, chunk, limits, &mut all));
+        all
+    }
+
+    /// A client's frame. `first` is its whole first byte, so that illegal ones can be built too.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        frame::encode(Opcode::Binary, payload, &mut bytes);
+        let header = bytes.len() - payload.len();
+        bytes[0] = first;
+        bytes[1] |= 0x80;
+        Mask(KEY).apply(0, &mut bytes[header..]);
+        bytes.splice(header..header, KEY);
+        bytes
+    }
+
+    fn frames(all: &[(u8, &[u8])]) -> Vec<u8> {
+        all.iter().flat_map(|(first, payload)| frame(*first, payload)).collect()
+    }
+
+    /// Checks the events of `bytes` in one chunk, in single bytes and cut in two everywhere.
+    fn assert_seen(bytes: &[u8], expected: &[Seen]) {
+        let text = bytes[..bytes.len().min(80)].escape_ascii();
+        assert_eq!(receive_all([bytes], &LIMITS), expected, "{text}");
+        assert_eq!(receive_all(bytes.chunks(1), &LIMITS), expected, "{text} byte by byte");
+        if bytes.len() < 1_000 {
+            for cut in 0..=bytes.len() {
+                let (left, right) = bytes.split_at(cut);
+                assert_eq!(receive_all([left, right], &LIMITS), expected, "{text} cut at {cut}");
+            }
+        }
+    }
+
+    fn text(payload: &str) -> Seen {
+        Seen::Text(payload.to_owned())
+    }
+
+    #[test]
+    fn s5_7_the_masked_hello_is_a_message() {
+        assert_seen(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", &[text("Hello")]);
+        assert_seen(
+            b"\x8a\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58",
+            &[Seen::Pong(b"Hello".to_vec())],
+        );
+    }
+
+    #[test]
+    fn s5_4_fragments_become_one_message() {
+        assert_seen(&frames(&[(0x01, b"Hel"), (0x80, b"lo")]), &[text("Hello")]);
+        assert_seen(
+            &frames(&[(0x02, b"\xff"), (0x00, b""), (0x00, b"\0"), (0x80, b"")]),
+            &[Seen::Binary(vec![0xff, 0])],
+        );
+        assert_seen(&frames(&[(0x01, b""), (0x00, b""), (0x80, b"")]), &[text("")]);
+    }
+
+    #[test]
+    fn s5_4_control_frames_between_fragments_are_handed_out_at_once() {
+        assert_seen(
+            &frames(&[(0x01, b"Hel"), (0x89, b"?"), (0x8a, b""), (0x80, b"lo"), (0x82, b"")]),
+            &[Seen::Ping(b"?".to_vec()), Seen::Pong(vec![]), text("Hello"), Seen::Binary(vec![])],
+        );
+    }
+
+    #[test]
+    fn s5_4_frames_out_of_order_are_refused() {
+        use MessageError::{ExpectedContinuation, UnexpectedContinuation};
+        for (order, expected) in [
+            (&[(0x80, &b"lo"[..])][..], &[Seen::Failed(UnexpectedContinuation)][..]),
+            (&[(0x00, b"")], &[Seen::Failed(UnexpectedContinuation)]),
+            (&[(0x81, b"a"), (0x80, b"b")], &[text("a"), Seen::Failed(UnexpectedContinuation)]),
+            (
+                &[(0x01, b"a"), (0x80, b"b"), (0x80, b"c")],
+                &[text("ab"), Seen::Failed(UnexpectedContinuation)],
+            ),
+            (&[(0x01, b"a"), (0x81, b"b")], &[Seen::Failed(ExpectedContinuation)]),
+            (&[(0x01, b"a"), (0x02, b"b")], &[Seen::Failed(ExpectedContinuation)]),
+        ] {
+            assert_seen(&frames(order), expected);
+        }
+    }
+
+    #[test]
+    fn s5_5_1_close_ends_the_events() {
+        assert_seen(
+            &frames(&[(0x01, b"unfinished"), (0x88, b"\x03\xe9bye"), (0x83, b"nonsense")]),
+            &[Seen::Close(Some((1001, "bye".to_owned())))],
+        );
+        assert_seen(&frames(&[(0x88, b"")]), &[Seen::Close(None)]);
+        for (body, error) in [
+            (&b"\x03"[..], CloseError::OneByte),
+            (b"\x03\xed", CloseError::Code(1005)),
+            (b"\x03\xe8\xc3", CloseError::Reason),
+        ] {
+            assert_seen(&frame(0x88, body), &[Seen::Failed(MessageError::Close(error))]);
+        }
+    }
+
+    #[test]
+    fn s5_5_a_control_frame_of_125_bytes_is_taken() {
+        let payload = [b'x'; 125];
+        assert_seen(&frame(0x89, &payload), &[Seen::Ping(payload.to_vec())]);
+        let too_long = MessageError::Frame(FrameError::LongControl);
+        assert_seen(&frame(0x89, &[b'x'; 126]), &[Seen::Failed(too_long)]);
+    }
+
+    #[test]
+    fn s5_2_every_length_form_carries_a_message() {
+        for length in [0, 1, 125, 126, 127, 128, 65_535, 65_536, 70_000] {
+            let payload = vec![b'x'; length];
+            assert_seen(&frame(0x82, &payload), &[Seen::Binary(payload)]);
+        }
+    }
+
+    #[test]
+    fn s8_1_a_bad_byte_fails_before_the_rest_of_its_frame_comes() {
+        // Autobahn 6.4.3: the byte fails when it arrives, in the middle of a frame.
+        let whole = frame(0x81, b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xf4\x90edited");
+        let bad = 6 + 12;
+        let invalid = [Seen::Failed(MessageError::InvalidUtf8)];
+        assert_seen(&whole[..bad], &[]);
+        assert_seen(&whole[..=bad], &invalid);
+        assert_seen(&whole, &invalid);
+        // Autobahn 6.4.1: the same in a later fragment.
+        let fragmented = frames(&[(0x01, b"good"), (0x00, b"\xed\xa0"), (0x80, b"")]);
+        assert_seen(&fragmented, &invalid);
+    }
+
+    #[test]
+    fn s8_1_a_character_is_cut_by_fragments_but_not_by_the_end() {
+        let invalid = [Seen::Failed(MessageError::InvalidUtf8)];
+        let cut = frames(&[(0x01, b"\xe2"), (0x89, b"\xff"), (0x00, b"\x82"), (0x80, b"\xac")]);
+        assert_seen(&cut, &[Seen::Ping(vec![0xff]), text("€")]);
+        assert_seen(&frame(0x81, b"\xe2\x82"), &invalid);
+        assert_seen(&frames(&[(0x01, b"\xe2\x82"), (0x80, b"")]), &invalid);
+        assert_seen(&frame(0x82, b"\xe2\x82"), &[Seen::Binary(vec![0xe2, 0x82])]);
+    }
+
+    #[test]
+    fn s10_4_a_message_over_the_limit_fails_at_its_header() {
+        let too_big = [Seen::Failed(MessageError::TooBig)];
+        let header = |bytes: Vec<u8>, payload: usize| bytes[..bytes.len() - payload].to_vec();
+        assert_seen(&header(frame(0x82, &[0; 70_001]), 70_001), &too_big);
+        assert_seen(b"\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0", &too_big);
+        let second = header(frame(0x80, &[0; 69_901]), 69_901);
+        assert_seen(&[frame(0x02, &[0; 100]), second].concat(), &too_big);
+        let second = frame(0x80, &[0; 69_900]);
+        assert_seen(&[frame(0x02, &[0; 100]), second].concat(), &[Seen::Binary(vec![0; 70_000])]);
+    }
+
+    #[test]
+    fn s10_4_too_many_fragments_fail_even_if_they_are_empty() {
+        let empty = |count: usize| [frame(0x01, b""), frame(0x00, b"").repeat(count - 1)].concat();
+        let most = [empty(7), frame(0x80, b"")].concat();
+        assert_seen(&most.repeat(2), &[text(""), text("")]);
+        assert_seen(&empty(8), &[]);
+        assert_seen(&empty(9), &[Seen::Failed(MessageError::TooManyFragments)]);
+        // Control frames between them are none of them.
+        let pings = [empty(7), frame(0x89, b"").repeat(20), frame(0x80, b"")].concat();
+        assert_eq!(receive_all([&pings[..]], &LIMITS).last(), Some(&text("")));
+    }
+
+    #[test]
+    fn a_whole_frame_is_lent_from_the_bytes_it_came_in() {
+        let mut bytes = frames(&[(0x81, b"Hello"), (0x89, b"ping")]);
+        let (first, second) = (bytes[6..].as_ptr(), bytes[17..].as_ptr());
+        let mut assembler = Assembler::default();
+        let (taken, event) = assembler.receive(&mut bytes, &LIMITS).unwrap();
+        let Some(Event::Message { payload, .. }) = event else { panic!("{event:?}") };
+        assert_eq!((taken, payload.as_ptr(), payload), (11, first, &b"Hello"[..]));
+        assert!(assembler.is_idle());
+        let (taken, event) = assembler.receive(&mut bytes[11..], &LIMITS).unwrap();
+        let Some(Event::Ping(payload)) = event else { panic!("{event:?}") };
+        assert_eq!((taken, payload.as_ptr(), payload), (10, second, &b"ping"[..]));
+        assert!(assembler.is_idle());
+    }
+
+    #[test]
+    fn nothing_is_on_the_heap_between_messages() {
+        assert!(size_of::<Assembler>() <= 16);
+        for sequence in [
+            frames(&[(0x81, b"Hello")]),
+            frames(&[(0x01, b"Hel"), (0x80, b"lo")]),
+            frames(&[(0x89, b"ping")]),
+            frames(&[(0x01, b""), (0x89, b"ping"), (0x80, b"")]),
+        ] {
+            for cut in 0..=sequence.len() {
+                let (mut assembler, mut all) = (Assembler::default(), Vec::new());
+                assert!(feed(&mut assembler, &sequence[..cut], &LIMITS, &mut all));
+                let complete = cut == 0 || cut == sequence.len();
+                assert_eq!(assembler.is_idle(), complete, "cut at {cut}");
+                assert!(feed(&mut assembler, &sequence[cut..], &LIMITS, &mut all));
+                assert!(assembler.is_idle(), "after all, cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_declared_length_allocates_nothing() {
+        let (mut assembler, mut all) = (Assembler::default(), Vec::new());
+        assert!(feed(&mut assembler, &frame(0x82, &[7; 70_000])[..15], &LIMITS, &mut all));
+        let message = assembler.partial.as_ref().and_then(|partial| partial.message.as_ref());
+        assert!(message.unwrap().reserved() < 100);
+        assert!(size_of::<Partial>() <= 256);
+    }
+
+    /// The same rules written with everything in hand and no thought of speed: what `bytes` mean.
+    fn model(bytes: &[u8], limits: &MessageLimits) -> Vec<Seen> {
+        let mut all = Vec::new();
+        if let Err(error) = model_events(bytes, limits, &mut all) {
+            all.push(Seen::Failed(error));
+        }
+        all
+    }
+
+    fn model_events(
+        mut bytes: &[u8],
+        limits: &MessageLimits,
+        all: &mut Vec<Seen>,
+    ) -> Result<(), MessageError> {
+        let mut open: Option<(Opcode, Vec<u8>, u32)> = None;
+        while let Some((header, size)) = frame::decode(bytes)? {
+            let length = usize::try_from(header.length).unwrap();
+            let end = length.saturating_add(size).min(bytes.len());
+            let payload: Vec<u8> =
+                (size..end).map(|i| bytes[i] ^ header.mask.0[(i - size) % 4]).collect();
+            let whole = payload.len() == length;
+            bytes = &bytes[end..];
+            if header.opcode.is_control() && !whole {
+                return Ok(());
+            }
+            let (opcode, mut message, count) = match (header.opcode, open.take()) {
+                (Opcode::Ping, before) => {
+                    all.push(Seen::Ping(payload));
+                    open = before;
+                    continue;
+                }
+                (Opcode::Pong, before) => {
+                    all.push(Seen::Pong(payload));
+                    open = before;
+                    continue;
+                }
+                (Opcode::Close, _) => {
+                    all.push(seen(Event::Close(Close::decode(&payload)?)));
+                    return Ok(());
+                }
+                (Opcode::Continuation, Some(begun)) => begun,
+                (Opcode::Continuation, None) => return Err(MessageError::UnexpectedContinuation),
+                (Opcode::Text | Opcode::Binary, Some(_)) => {
+                    return Err(MessageError::ExpectedContinuation);
+                }
+                (first @ (Opcode::Text | Opcode::Binary), None) => (first, Vec::new(), 0),
+            };
+            if count == limits.max_fragments {
+                return Err(MessageError::TooManyFragments);
+            }
+            if message.len().saturating_add(length) > limits.max_message_bytes {
+                return Err(MessageError::TooBig);
+            }
+            message.extend(payload);
+            let done = whole && header.fin;
+            if opcode == Opcode::Text
+                && let Err(error) = std::str::from_utf8(&message)
+                && (done || error.error_len().is_some())
+            {
+                return Err(MessageError::InvalidUtf8);
+            }
+            if !done {
+                open = Some((opcode, message, count + 1));
+            } else if opcode == Opcode::Text {
+                all.push(Seen::Text(String::from_utf8(message).unwrap()));
+            } else {
+                all.push(Seen::Binary(message));
+            }
+        }
+        Ok(())
+    }
+
+    fn payload() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            6 => "\\PC{0,30}".prop_map(String::into_bytes),
+            2 => "[é€🦐]{0,3}".prop_map(|text| text.bytes().take(5).collect::<Vec<_>>()),
+            2 => prop::collection::vec(any::<u8>(), 0..6),
+            1 => (100..400_usize).prop_map(|length| vec![b'x'; length]),
+        ]
+    }
+
+    /// One frame, mostly legal.
+    fn any_frame() -> impl Strategy<Value = Vec<u8>> {
+        let first = prop_oneof![
+            9 => select(&[0x01_u8, 0x02, 0x00, 0x00, 0x80, 0x80, 0x81, 0x82][..]),
+            4 => select(&[0x89_u8, 0x8a][..]),
+            1 => Just(0x88),
+        ];
+        let close = (select(&[1000_u16, 1001, 1005, 3000, 4999][..]), "\\PC{0,9}")
+            .prop_map(|(code, why)| [&code.to_be_bytes(), why.as_bytes()].concat());
+        prop_oneof![
+            20 => (first, payload()).prop_map(|(first, payload)| frame(first, &payload)),
+            2 => close.prop_map(|body| frame(0x88, &body)),
+            1 => (any::<u8>(), payload()).prop_map(|(first, payload)| frame(first, &payload)),
+            1 => prop::collection::vec(any::<u8>(), 0..16),
+        ]
+    }
+
+    /// A message in fragments with control frames between, so that long legal runs are common.
+    fn fragmented() -> impl Strategy<Value = Vec<u8>> {
+        (select(&[1_u8, 2][..]), "[a-zé€🦐]{0,20}", prop::collection::vec(any::<Index>(), 0..7))
+            .prop_map(|(opcode, text, cuts)| {
+                let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
+                cuts.sort_unstable();
+                let (mut bytes, mut start) = (Vec::new(), 0);
+                for (i, cut) in cuts.into_iter().enumerate() {
+                    let first = if i == 0 { opcode } else { 0 };
+                    bytes.extend(frame(first, &text.as_bytes()[start..cut]));
+                    bytes.extend(frame(0x89, b"between"));
+                    start = cut;
+                }
+                let last = if bytes.is_empty() { opcode } else { 0 };
+                bytes.extend(frame(last | 0x80, &text.as_bytes()[start..]));
+                bytes
+            })
+    }
+
+    fn conversation() -> impl Strategy<Value = Vec<u8>> {
+        let part = prop_oneof![2 => any_frame(), 1 => fragmented()];
+        (prop::collection::vec(part, 1..8), any::<Index>()).prop_map(|(parts, end)| {
+            let mut bytes = parts.concat();
+            // Half of them break off somewhere.
+            bytes.truncate(end.index(2 * bytes.len() + 1));
+            bytes
+        })
+    }
+
+    proptest! {
+        /// The law: cutting the byte stream anywhere changes nothing.
+        #[test]
+        fn cuts_change_nothing(
+            bytes in conversation(), cuts in prop::collection::vec(any::<Index>(), 0..9),
+        ) {
+            let limits = MessageLimits { max_message_bytes: 300, max_fragments: 5 };
+            let expected = model(&bytes, &limits);
+            prop_assert_eq!(&receive_all([&bytes[..]], &limits), &expected);
+            prop_assert_eq!(&receive_all(bytes.chunks(1), &limits), &expected);
+            for cut in 0..=bytes.len() {
+                let (left, right) = bytes.split_at(cut);
+                prop_assert_eq!(&receive_all([left, right], &limits), &expected, "at {}", cut);
+            }
+            let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            cuts.sort_unstable();
+            let ends = cuts.iter().copied().chain([bytes.len()]);
+            let starts = [0].into_iter().chain(cuts.iter().copied());
+            let chunks = starts.zip(ends).map(|(start, end)| &bytes[start..end]);
+            prop_assert_eq!(&receive_all(chunks, &limits), &expected);
+        }
+
+        /// The contract asks nobody to do this; a caller that does gets nonsense, and no panic.
+        #[test]
+        fn feeding_on_after_an_error_or_a_close_is_harmless(
+            chunks in prop::collection::vec(any_frame(), 0..9), cut: Index,
+        ) {
+            let mut assembler = Assembler::default();
+            for mut chunk in chunks {
+                let end = cut.index(chunk.len() + 1);
+                let mut rest = &mut chunk[..end];
+                while let Ok((taken, Some(_))) = assembler.receive(rest, &LIMITS) {
+                    prop_assert!((1..=rest.len()).contains(&taken));
+                    rest = &mut rest[taken..];
+                }
+            }
+        }
+    }
+}
