@@ -9,28 +9,32 @@
 //!   waits for the rest.
 //!
 //! ```text
-//!          101           we close            the peer's Close
-//!   Head -------> Open -----------> Closing -----------------+
-//!   ^  | \          |                                        v
-//!   +--+  \         +-------------------------------------> Linger -----> Done
-//! answered,\          the peer closes, or breaks a rule       ^      all written, and the
-//! kept alive +------------------------------------------------+      peer has closed, or
-//!               refused, or answered for the last time               its time is up
+//!           asks the process       101             we close        the peer's Close
+//!   Head ----------> Waiting --------------> Open -----------> Closing ------------+
+//!   ^ | \              |  \                    |                                   v
+//!   | |  \ 101 (echo)  |   +-- answered ---+   +------- the peer closes, ------> Linger --> Done
+//!   +-+   +------------|-------------------|-->|        or breaks a rule           ^
+//! answered, kept alive <-------------------+                                       |
+//!                      +------- refused, or answered for the last time ------------+
 //! ```
 
 mod exchange;
 mod outbox;
 mod session;
+mod waiting;
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use self::exchange::Exchange;
 use self::outbox::Outbox;
-use self::session::{Closing, Session};
+use self::session::{Closing, Purpose, Session};
+use self::waiting::Waiting;
+use crate::channel::Channel;
+use crate::http::Response;
 use crate::limits::Limits;
 use crate::now::Now;
-use crate::site::Site;
+use crate::site::{Site, unavailable};
 use crate::websocket::close::{Close, CloseCode};
 
 /// One client's connection.
@@ -39,14 +43,24 @@ pub struct Conn {
     site: Rc<Site>,
     state: State,
     outbox: Outbox,
-    /// The client has ended while requests of it were put off.
+    /// The client has ended while something of it was still to be answered.
     has_ended: bool,
+}
+
+/// What a client needs of the rest of the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It wants to subscribe to these channels, none named twice. The answer is [`Conn::admit`], or
+    /// a refusal by [`Conn::answer`].
+    Wants(Vec<Channel>),
 }
 
 #[derive(Debug)]
 enum State {
     /// Reading a request's head, or waiting for its first byte.
     Head(Box<Exchange>),
+    /// A request that the rest of the process has to decide on.
+    Waiting(Box<Waiting>),
     /// A WebSocket.
     Open(Session),
     /// A WebSocket that we have closed and the peer has not.
@@ -88,6 +102,7 @@ impl Conn {
             let all = rest.len();
             let (state, taken) = match state {
                 State::Head(exchange) => exchange.receive(rest, &self.site, &mut self.outbox, now),
+                State::Waiting(waiting) => (waiting.receive(rest), all),
                 State::Open(session) => {
                     (session.receive(rest, &self.site, &mut self.outbox, now), all)
                 }
@@ -103,9 +118,12 @@ impl Conn {
     /// The client will send nothing more. It may still read (RFC 9112 section 9.6 allows a half
     /// close), so what stands in the output goes out first.
     pub fn eof(&mut self, now: Now) {
-        if let State::Head(exchange) = &self.state
-            && exchange.is_backed_up()
-        {
+        let has_requests = match &self.state {
+            State::Head(exchange) => exchange.is_backed_up(),
+            State::Waiting(waiting) => !waiting.is_withdrawn_by_eof(),
+            State::Open(_) | State::Closing(_) | State::Linger(_) | State::Done => false,
+        };
+        if has_requests {
             self.has_ended = true;
             return;
         }
@@ -117,8 +135,91 @@ impl Conn {
             // RFC 6455 section 7.1.5: an end without a Close is abnormal (1006), and nobody is there
             // to be told.
             State::Open(_) | State::Closing(_) => State::Done,
-            State::Head(_) | State::Linger(_) | State::Done => State::Done,
+            State::Head(_) | State::Waiting(_) | State::Linger(_) | State::Done => State::Done,
         };
+    }
+
+    /// What the client needs of the rest of the process, once.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        match &mut self.state {
+            State::Waiting(waiting) => waiting.take_event(),
+            State::Head(_)
+            | State::Open(_)
+            | State::Closing(_)
+            | State::Linger(_)
+            | State::Done => None,
+        }
+    }
+
+    /// The channels that the client waits for are live: it gets its 101, and from here on
+    /// [`Conn::is_subscribed`]. If it does not wait for channels (any more), nothing happens.
+    pub fn admit(&mut self, now: Now) {
+        self.state = match std::mem::replace(&mut self.state, State::Done) {
+            State::Waiting(waiting) => {
+                let (state, mut inbox) = waiting.admit(&mut self.outbox, now);
+                self.state = state;
+                return self.receive(&mut inbox, now);
+            }
+            other @ (State::Head(_)
+            | State::Open(_)
+            | State::Closing(_)
+            | State::Linger(_)
+            | State::Done) => other,
+        };
+    }
+
+    /// The answer to a client that waits. If it does not (any more), nothing happens.
+    pub fn answer(&mut self, response: &Response, now: Now) {
+        self.state = match std::mem::replace(&mut self.state, State::Done) {
+            State::Waiting(waiting) => {
+                let (state, mut inbox) =
+                    waiting.answer(response, &self.site, &mut self.outbox, now);
+                self.state = state;
+                self.receive(&mut inbox, now);
+                if self.has_ended {
+                    self.eof(now);
+                }
+                return;
+            }
+            other @ (State::Head(_)
+            | State::Open(_)
+            | State::Closing(_)
+            | State::Linger(_)
+            | State::Done) => other,
+        };
+    }
+
+    /// Whether the client is subscribed to the channels it asked for: from [`Conn::admit`] until
+    /// either side closes.
+    #[must_use]
+    pub fn is_subscribed(&self) -> bool {
+        match &self.state {
+            State::Open(session) => session.purpose() == Purpose::Channels,
+            State::Head(_)
+            | State::Waiting(_)
+            | State::Closing(_)
+            | State::Linger(_)
+            | State::Done => false,
+        }
+    }
+
+    /// Messages that the client sent since the last call and that were dropped, because nobody
+    /// here takes messages from subscribers.
+    pub fn take_ignored(&mut self) -> u32 {
+        match &mut self.state {
+            State::Open(session) => session.take_ignored(),
+            State::Head(_)
+            | State::Waiting(_)
+            | State::Closing(_)
+            | State::Linger(_)
+            | State::Done => 0,
+        }
+    }
+
+    /// The client was cut off from its channels inside a frame, of which this is the rest: it goes
+    /// out before anything else.
+    pub fn finish_frame(&mut self, rest: Vec<u8>) {
+        self.outbox.prepend(rest);
     }
 
     /// Ends the connection from our side: an open WebSocket gets a Close with this code and reason,
@@ -127,6 +228,9 @@ impl Conn {
         self.state = match std::mem::replace(&mut self.state, State::Done) {
             State::Open(session) => {
                 session.close(Close { code, reason }, &self.site, &mut self.outbox, now)
+            }
+            State::Waiting(_) => {
+                return self.answer(&unavailable("the channels cannot be had now"), now);
             }
             other @ (State::Head(_) | State::Closing(_) | State::Linger(_) | State::Done) => other,
         };
@@ -171,6 +275,7 @@ impl Conn {
             State::Head(_) | State::Open(_) => {
                 self.outbox.len() < self.site.limits.outbox_mark_bytes
             }
+            State::Waiting(waiting) => waiting.wants_input(&self.site),
             State::Closing(_) | State::Linger(_) => true,
             State::Done => false,
         }
@@ -184,6 +289,7 @@ impl Conn {
                 !std::mem::replace(&mut linger.is_shut, true)
             }
             State::Head(_)
+            | State::Waiting(_)
             | State::Open(_)
             | State::Closing(_)
             | State::Linger(_)
@@ -196,6 +302,7 @@ impl Conn {
     pub fn deadline(&self) -> Option<Duration> {
         match &self.state {
             State::Head(exchange) => Some(exchange.deadline()),
+            State::Waiting(waiting) => Some(waiting.deadline()),
             State::Open(session) => Some(session.deadline(&self.site)),
             State::Closing(closing) => Some(closing.deadline),
             State::Linger(linger) => Some(linger.deadline),
@@ -208,10 +315,13 @@ impl Conn {
         if self.deadline().is_none_or(|deadline| now.since_start < deadline) {
             return;
         }
+        if let State::Waiting(_) = self.state {
+            return self.answer(&unavailable("the channels cannot be had now"), now);
+        }
         self.state = match std::mem::replace(&mut self.state, State::Done) {
             State::Head(exchange) => exchange.too_slow(&self.site, &mut self.outbox, now),
             State::Open(session) => session.on_deadline(&self.site, &mut self.outbox, now),
-            State::Closing(_) | State::Linger(_) | State::Done => State::Done,
+            State::Waiting(_) | State::Closing(_) | State::Linger(_) | State::Done => State::Done,
         };
     }
 

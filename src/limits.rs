@@ -14,6 +14,8 @@ pub struct Limits {
     /// The time for a whole head, from accept or from the end of the answer before: 10 s. It is
     /// absolute, so that one byte now and then does not prolong it.
     pub handshake: Duration,
+    /// Channels that one client may subscribe to: 100.
+    pub channels_per_client: usize,
     /// Frames in one message: 131,072. Each costs us work, also an empty one; the largest message
     /// of the Autobahn suite comes in 65,536.
     pub fragments: u32,
@@ -34,6 +36,15 @@ pub struct Limits {
     /// What one socket may deliver in one turn: 256 KiB. The rest of it waits for the next turn, so
     /// that nobody starves the others.
     pub read_budget_bytes: usize,
+    /// Of a frame that a client is cut off in the middle of, at most this much is copied for it
+    /// alone: 64 KiB. Who misses more is reset.
+    pub rest_bytes: usize,
+    /// One log's share of a turn: 512 clients and 4 MiB. Then the next log has its slice.
+    pub slice_clients: usize,
+    /// See [`Limits::slice_clients`].
+    pub slice_bytes: usize,
+    /// All logs' share of a turn: 4 slices. Then the sockets are looked at again.
+    pub slices: usize,
     /// Connections accepted in one turn: 64. A storm of newcomers waits in the kernel's queue while
     /// those who are here are served.
     pub accepts: usize,
@@ -52,6 +63,7 @@ impl Default for Limits {
         Self {
             head: HeadLimits::default(),
             handshake: Duration::from_secs(10),
+            channels_per_client: 100,
             fragments: 131_072,
             close_handshake: Duration::from_secs(5),
             linger: Duration::from_secs(2),
@@ -60,6 +72,10 @@ impl Default for Limits {
             outbox_mark_bytes: 16 << 10,
             read_buffer_bytes: 64 << 10,
             read_budget_bytes: 256 << 10,
+            rest_bytes: 64 << 10,
+            slice_clients: 512,
+            slice_bytes: 4 << 20,
+            slices: 4,
             accepts: 64,
             listen_queue: 4_096,
             accept_pause: Duration::from_millis(100),

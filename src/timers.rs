@@ -82,6 +82,6 @@ mod tests {
 
     #[test]
     fn an_entry_with_an_id_takes_sixteen_bytes() {
-        assert_eq!(size_of::<Reverse<(u64, crate::net::ClientId)>>(), 16);
+        assert_eq!(size_of::<Reverse<(u64, crate::hub::ClientId)>>(), 16);
     }
 }

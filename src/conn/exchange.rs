@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::outbox::Outbox;
-use super::session::Session;
+use super::session::{Purpose, Session};
+use super::waiting::Waiting;
 use super::{Linger, State};
 use crate::http::{self, Delivery, Framing, Head, Method, Response, Scan, Status};
 use crate::limits::Limits;
@@ -74,8 +75,11 @@ impl Exchange {
                     Decision::Answer(answer) => self.answer(&head, &answer, site, outbox, now),
                     Decision::Echo(accepted) => {
                         accepted.encode(outbox.end());
-                        State::Open(Session::new(now))
+                        State::Open(Session::new(Purpose::Echo, now))
                     }
+                    Decision::Subscribe(accepted, channels) => State::Waiting(Box::new(
+                        Waiting::for_channels(accepted, channels, self.deadline),
+                    )),
                 };
                 (state, length.saturating_sub(kept))
             }

@@ -13,6 +13,12 @@ impl Outbox {
         &mut self.bytes
     }
 
+    /// Puts bytes before all that is unsent. Nothing of that may have been sent in part.
+    pub(super) fn prepend(&mut self, bytes: Vec<u8>) {
+        self.bytes.splice(..self.sent, bytes);
+        self.sent = 0;
+    }
+
     pub(super) fn unsent(&self) -> &[u8] {
         self.bytes.get(self.sent..).unwrap_or_default()
     }
@@ -51,6 +57,8 @@ mod tests {
         outbox.sent(3);
         outbox.end().extend_from_slice(b", world");
         assert_eq!(outbox.unsent(), b"o, world");
+        outbox.prepend(b"hell".to_vec());
+        assert_eq!(outbox.unsent(), b"hello, world");
         outbox.sent(usize::MAX);
         assert!(outbox.is_empty());
         assert_eq!(outbox.bytes.capacity(), 0);

@@ -14,14 +14,26 @@ use crate::websocket::message::{Assembler, Event, Kind, MessageError};
 /// on the wire, at which curl gives up on a terminal; the newline has curl show it at once.
 const PING: &[u8] = b"ping\n";
 
+/// What a WebSocket was opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Every message goes back to its sender.
+    Echo,
+    /// It is sent the messages of its channels; its own are checked, dropped and counted.
+    Channels,
+}
+
 /// An open WebSocket.
 #[derive(Debug)]
 pub(super) struct Session {
+    purpose: Purpose,
     assembler: Assembler,
     /// When a byte was last received: any byte is a sign of life.
     last_heard: Duration,
     /// A ping went out since then.
     is_pinged: bool,
+    /// Messages that were dropped because nobody here takes messages from subscribers.
+    ignored: u32,
 }
 
 /// A WebSocket whose Close we have sent and whose peer's Close is still to come.
@@ -32,8 +44,22 @@ pub(super) struct Closing {
 }
 
 impl Session {
-    pub(super) fn new(now: Now) -> Self {
-        Self { assembler: Assembler::default(), last_heard: now.since_start, is_pinged: false }
+    pub(super) fn new(purpose: Purpose, now: Now) -> Self {
+        Self {
+            purpose,
+            assembler: Assembler::default(),
+            last_heard: now.since_start,
+            is_pinged: false,
+            ignored: 0,
+        }
+    }
+
+    pub(super) fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    pub(super) fn take_ignored(&mut self) -> u32 {
+        std::mem::take(&mut self.ignored)
     }
 
     /// Takes everything that was read. All echoes and pongs of one read are answered at once, and
@@ -56,9 +82,10 @@ impl Session {
                 Err(error) => return fail(error, site, outbox, now),
             };
             match event {
-                Event::Message { kind, payload } => {
-                    frame::encode(opcode(kind), payload, outbox.end());
-                }
+                Event::Message { kind, payload } => match self.purpose {
+                    Purpose::Echo => frame::encode(opcode(kind), payload, outbox.end()),
+                    Purpose::Channels => self.ignored = self.ignored.saturating_add(1),
+                },
                 // RFC 6455 section 5.5.3: a pong has the ping's own payload.
                 Event::Ping(payload) => frame::encode(Opcode::Pong, payload, outbox.end()),
                 Event::Pong(_) => {}

@@ -1,4 +1,5 @@
 use super::*;
+use crate::http::Status;
 
 const START: Now = Now { since_start: Duration::ZERO, unix: Duration::from_secs(1_000_000_000) };
 
@@ -195,13 +196,6 @@ fn head_of_a_strangers_page_is_forbidden_with_what_to_add() {
 }
 
 #[test]
-fn upgrade_on_a_plain_path_is_ignored() {
-    let mut conn = conn();
-    let head = String::from_utf8_lossy(UPGRADE).replace("/echo", "/");
-    assert!(send(&mut conn, head.as_bytes()).starts_with("HTTP/1.1 200 OK\r\n"));
-}
-
-#[test]
 fn open_echoes_messages_and_answers_pings_between_fragments() {
     let mut conn = open();
     assert_eq!(exchange(&mut conn, MASKED_HELLO), b"\x81\x05Hello");
@@ -282,6 +276,94 @@ fn open_that_does_not_read_is_not_read_from() {
     }
     drain_bytes(&mut conn);
     assert!(conn.wants_input());
+}
+
+/// A client that asked for these channels and waits for them.
+fn waiting(query: &str) -> (Conn, Vec<String>) {
+    let mut conn = conn();
+    let head = String::from_utf8_lossy(UPGRADE).replace("/echo", &format!("/{query}"));
+    assert_eq!(send(&mut conn, head.as_bytes()), "");
+    let Some(Event::Wants(channels)) = conn.poll_event() else { panic!("it wants channels") };
+    assert_eq!(conn.poll_event(), None, "once");
+    (conn, channels.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn waiting_admitted_gets_its_101_and_frames_sent_meanwhile_are_not_lost() {
+    let (mut conn, channels) = waiting("?channel=ruby&channel=ruby&channel=awake");
+    assert_eq!(channels, ["ruby", "awake"], "a channel named twice counts once");
+    assert_eq!(exchange(&mut conn, &[MASKED_HELLO, &masked(0x89, b"!")].concat()), b"");
+    assert!(!conn.is_subscribed());
+    conn.admit(START);
+    let answer = drain_bytes(&mut conn);
+    assert!(answer.starts_with(b"HTTP/1.1 101 "));
+    assert!(answer.ends_with(b"\r\n\r\n\x8a\x01!"), "the ping is answered, the message dropped");
+    assert!(conn.is_subscribed());
+    assert_eq!(conn.take_ignored(), 1);
+    assert_eq!(conn.take_ignored(), 0);
+}
+
+#[test]
+fn waiting_without_a_channel_named_gets_all_that_can_be_named() {
+    assert_eq!(waiting("").1, ["ruby", "awake"]);
+}
+
+#[test]
+fn head_that_asks_for_a_channel_that_is_not_open_is_forbidden() {
+    for (query, status) in
+        [("?channel=secret", "403"), ("?channel=ruby&channel=", "400"), ("?channel=a%00b", "400")]
+    {
+        let mut conn = conn();
+        let head = String::from_utf8_lossy(UPGRADE).replace("/echo", &format!("/{query}"));
+        let answer = send(&mut conn, head.as_bytes());
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{query}: {answer}");
+        assert_eq!(conn.poll_event(), None);
+    }
+}
+
+#[test]
+fn waiting_refused_is_answered_and_what_it_sent_meanwhile_is_no_request() {
+    let (mut conn, _) = waiting("");
+    send(&mut conn, GET);
+    conn.answer(&Response::text(Status::Forbidden, "no"), START);
+    let answer = drain(&mut conn);
+    assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
+    assert_eq!(answer.matches("\r\nDate: ").count(), 1, "{answer}");
+    assert!(conn.take_shutdown());
+}
+
+#[test]
+fn waiting_too_long_gets_503_and_one_that_goes_away_nothing() {
+    let (mut conn, _) = waiting("");
+    conn.on_deadline(START.later(Limits::default().handshake));
+    let answer = drain(&mut conn);
+    assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
+    assert!(answer.contains("\r\nRetry-After: "), "{answer}");
+
+    let (mut conn, _) = waiting("");
+    conn.eof(START);
+    assert!(conn.is_done());
+    conn.admit(START);
+    assert_eq!(drain(&mut conn), "", "an admission that comes too late");
+}
+
+#[test]
+fn waiting_keeps_what_arrives_up_to_a_heads_worth_and_then_reads_no_more() {
+    let (mut conn, _) = waiting("");
+    assert!(conn.wants_input());
+    send(&mut conn, &vec![0; Limits::default().head.head_bytes]);
+    assert!(!conn.wants_input());
+}
+
+#[test]
+fn the_rest_of_a_frame_goes_out_before_the_close_behind_it() {
+    let (mut conn, _) = waiting("");
+    conn.admit(START);
+    drain(&mut conn);
+    conn.close(CloseCode::TRY_AGAIN_LATER, "too slow", START);
+    assert!(!conn.is_subscribed());
+    conn.finish_frame(b"llo".to_vec());
+    assert_eq!(drain_bytes(&mut conn), b"llo\x88\x0a\x03\xf5too slow");
 }
 
 #[test]

@@ -17,7 +17,10 @@
     reason = "io::ErrorKind is the system's list, long and open-ended; our own enums are listed"
 )]
 
+mod awake;
+mod clients;
 mod clock;
+mod fanout;
 mod listener;
 mod peer;
 
@@ -26,22 +29,18 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mio::{Events, Interest, Poll, Token};
-use slotmap::{Key, KeyData, SlotMap, new_key_type};
+use mio::{Events, Poll, Token};
+use slotmap::{Key, KeyData, SlotMap};
 
+use self::awake::Awake;
 use self::clock::Clock;
 use self::listener::Listener;
 use self::peer::Peer;
-use crate::conn::Conn;
+use crate::broadcast::Broadcast;
+use crate::hub::{ClientId, Hub};
 use crate::now::Now;
 use crate::site::Site;
 use crate::timers::Timers;
-
-new_key_type! {
-    /// Names one client, and never another one that comes to stand in its place: the key holds a
-    /// generation.
-    pub struct ClientId;
-}
 
 /// The server: every socket, and the machines behind them.
 #[derive(Debug)]
@@ -51,6 +50,9 @@ pub struct Server {
     site: Rc<Site>,
     listeners: Vec<Listener>,
     peers: SlotMap<ClientId, Peer>,
+    hub: Hub,
+    broadcast: Broadcast,
+    awake: Option<Awake>,
     timers: Timers<ClientId>,
     /// Peers that have more input than one turn's budget.
     again: Vec<ClientId>,
@@ -81,6 +83,9 @@ impl Server {
             clock: Clock::start(),
             listeners,
             peers: SlotMap::with_key(),
+            hub: Hub::default(),
+            broadcast: Broadcast::new(site.backlog_bytes),
+            awake: site.awake.map(Awake::new),
             timers: Timers::default(),
             again: Vec::new(),
             over: Vec::new(),
@@ -119,7 +124,12 @@ impl Server {
             self.on_event(event, now);
         }
         self.accept(now);
+        self.say_awake(now);
+        self.settle(now);
+        self.deliver(now);
+        self.close_lagging(now);
         self.expire(now);
+        self.settle(now);
         self.reap();
         Ok(())
     }
@@ -127,11 +137,13 @@ impl Server {
     /// How long the poll may sleep: until the next deadline, and not at all with work left over.
     fn sleep_limit(&self, now: Now) -> Option<Duration> {
         let is_ready = |listener: &Listener| listener.is_ready(now.since_start);
-        if !self.again.is_empty() || self.listeners.iter().any(is_ready) {
+        let has_work = !self.again.is_empty() || self.broadcast.has_deliveries();
+        if has_work || self.listeners.iter().any(is_ready) {
             return Some(Duration::ZERO);
         }
         let pauses = self.listeners.iter().filter_map(Listener::deadline);
-        let next = pauses.chain(self.timers.next_deadline()).min()?;
+        let awake = self.awake.as_ref().map(Awake::deadline);
+        let next = pauses.chain(self.timers.next_deadline()).chain(awake).min()?;
         Some(next.saturating_sub(now.since_start))
     }
 
@@ -142,66 +154,10 @@ impl Server {
         }
         let id = client_id(event.token());
         if let Some(peer) = self.peers.get_mut(id) {
-            peer.on_event(event);
-            self.serve(id, now);
-        }
-    }
-
-    fn accept(&mut self, now: Now) {
-        for index in 0..self.listeners.len() {
-            for _ in 0..self.site.limits.accepts {
-                let Some(listener) = self.listeners.get_mut(index) else { break };
-                let accepted = listener.accept(now.since_start, &self.site.limits);
-                let Some((socket, address)) = accepted else { break };
-                self.welcome(socket, address, now);
+            if peer.on_event(event) {
+                self.resume(id, now);
             }
-        }
-    }
-
-    fn welcome(&mut self, socket: mio::net::TcpStream, address: SocketAddr, now: Now) {
-        let conn = Conn::new(Rc::clone(&self.site), now);
-        let id = self.peers.insert(Peer::new(socket, conn));
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        // Both interests, once. An edge costs nothing while nobody waits for it, and no system call
-        // is needed later, when a write comes short.
-        let interests = Interest::READABLE | Interest::WRITABLE;
-        match self.poll.registry().register(&mut peer.socket, token(id), interests) {
-            Ok(()) => log::debug!("{address} connected"),
-            Err(error) => {
-                log::warn!("cannot watch the connection from {address}: {error}");
-                self.over.push(id);
-            }
-        }
-        self.serve(id, now);
-    }
-
-    /// Lets one peer read, decide and write, and sees to what that leaves to be done.
-    fn serve(&mut self, id: ClientId, now: Now) {
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        peer.serve(&mut self.buffer, &self.site.limits, now);
-        if peer.is_over() {
-            return self.over.push(id);
-        }
-        if peer.has_input() {
-            self.again.push(id);
-        }
-        if let Some(deadline) = peer.unarmed_deadline() {
-            self.timers.arm(deadline, id);
-        }
-    }
-
-    fn expire(&mut self, now: Now) {
-        while let Some(id) = self.timers.expired(now.since_start) {
-            let Some(peer) = self.peers.get_mut(id) else { continue };
-            peer.on_deadline(now);
             self.serve(id, now);
-        }
-    }
-
-    fn reap(&mut self) {
-        for id in self.over.drain(..) {
-            // Dropping the socket closes it, and the poll forgets it.
-            self.peers.remove(id);
         }
     }
 }

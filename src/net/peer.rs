@@ -24,6 +24,8 @@ pub(super) struct Peer {
     ends: bool,
     /// A system call failed: there is nobody to talk to.
     is_broken: bool,
+    /// It has cursors in the logs.
+    pub(super) is_joined: bool,
     /// The earliest deadline for which the timers hold an entry.
     armed: Option<Duration>,
 }
@@ -37,14 +39,30 @@ impl Peer {
             is_writable: true,
             ends: false,
             is_broken: false,
+            is_joined: false,
             armed: None,
         }
     }
 
-    pub(super) fn on_event(&mut self, event: &mio::event::Event) {
+    /// Remembers what the poll says. True if a blocked socket can take bytes again.
+    pub(super) fn on_event(&mut self, event: &mio::event::Event) -> bool {
         self.is_readable |= event.is_readable() || event.is_read_closed() || event.is_error();
-        self.is_writable |= event.is_writable();
         self.ends |= event.is_read_closed() || event.is_error();
+        let was_writable = std::mem::replace(&mut self.is_writable, event.is_writable());
+        self.is_writable |= was_writable;
+        self.is_writable && !was_writable
+    }
+
+    pub(super) fn is_writable(&self) -> bool {
+        self.is_writable && !self.is_broken
+    }
+
+    /// The peer cannot be served any more: its socket is reset rather than closed.
+    pub(super) fn reset(&mut self) {
+        // With a linger time of zero, closing throws away what is unsent and sends RST. If the
+        // option cannot be set, the peer sees an end inside a frame, which says the same.
+        let _ = socket2::SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
+        self.is_broken = true;
     }
 
     /// Whether there is input that the connection would take now.
@@ -93,20 +111,41 @@ impl Peer {
     }
 
     /// Writes what the connection has to say, as far as the socket takes it.
+    ///
+    /// Only at a frame boundary of the logs: whoever is inside a frame is blocked, and stays so
+    /// until `Server::resume` has written the rest of it.
     pub(super) fn flush(&mut self, now: Now) {
-        while self.is_writable && !self.is_broken && !self.conn.output().is_empty() {
-            let output = self.conn.output();
-            match self.socket.write(output) {
-                Ok(n) => {
-                    self.is_writable = n == output.len();
-                    self.conn.wrote(n, now);
-                }
-                Err(error) => self.on_error(&error, |peer| peer.is_writable = false),
-            }
+        while self.is_writable() && !self.conn.output().is_empty() {
+            let taken = self.socket.write(self.conn.output());
+            let wanted = self.conn.output().len();
+            let taken = self.note(taken, wanted);
+            self.conn.wrote(taken, now);
         }
         if !self.is_broken && self.conn.take_shutdown() {
             // An error means that the peer has gone already, which the next read will show.
             let _ = self.socket.shutdown(Shutdown::Write);
+        }
+    }
+
+    /// Writes bytes of a log, once, and says how many were taken.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> usize {
+        if !self.is_writable() {
+            return 0;
+        }
+        let taken = self.socket.write(bytes);
+        self.note(taken, bytes.len())
+    }
+
+    fn note(&mut self, taken: io::Result<usize>, wanted: usize) -> usize {
+        match taken {
+            Ok(taken) => {
+                self.is_writable = taken == wanted;
+                taken
+            }
+            Err(error) => {
+                self.on_error(&error, |peer| peer.is_writable = false);
+                0
+            }
         }
     }
 

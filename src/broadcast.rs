@@ -1,0 +1,331 @@
+//! The broadcast log: each message is encoded once and appended once, and a subscriber is only a
+//! cursor into those bytes.
+//!
+//! The usual design gives every client a queue of frames: a message to N clients costs N queue
+//! pushes, M messages cost N times M, and with slow clients the memory grows the same way. Here a
+//! message costs one append, and one write for each client *and pass*, however many messages
+//! the pass carries: the busier the server, the more each write carries.
+//!
+//! ```text
+//!                 oldest                                                   end
+//!                   v                                                       v
+//!   bytes           | 81 05 Hello | 81 03 abc | 82 7e .... | 81 05 World    |
+//!                         ^                                                 ^
+//!   cursors         blocked: its socket took a part              ready: has it all
+//! ```
+//!
+//! What to notice:
+//! * Positions are absolute and only grow, so compacting the buffer moves no cursor.
+//! * A log's cursors stand in one dense array, the ready ones first. A pass walks that part from
+//!   its end down to 0, because a removal moves the *last* one into the gap: one that the pass has
+//!   been to already. So joins, leaves and blocks between the slices of a pass skip nobody.
+//! * The blocked ones stand in an ordered set besides, so the next to fall off the log is its
+//!   first, and a client that is stuck costs a pass nothing.
+//!
+//! What a client is sent alone (HTTP answers, pongs, a close) stands in its own outbox and may go
+//! out only at a frame boundary. So whoever drives this asks [`Broadcast::is_inside_frame`] first.
+
+mod log;
+
+use std::collections::VecDeque;
+
+use slotmap::SecondaryMap;
+
+use self::log::Log;
+use crate::hub::{ChannelId, ClientId};
+
+/// All logs and all cursors.
+#[derive(Debug)]
+pub struct Broadcast {
+    logs: SecondaryMap<ChannelId, Log>,
+    subscribers: SecondaryMap<ClientId, Subscriber>,
+    backlog_bytes: u64,
+    /// Logs with a pass to make, each once, in turn: a huge channel waits behind the others after
+    /// each of its slices.
+    passes: VecDeque<ChannelId>,
+    /// Logs in which somebody may have fallen behind by more than the backlog.
+    overfull: Vec<ChannelId>,
+}
+
+/// Where a client stands: its seat in each of its logs, and the frame it is inside of.
+#[derive(Debug)]
+struct Subscriber {
+    seats: Box<[Seat]>,
+    inside: Option<Inside>,
+}
+
+/// A client's place in one log: the index of its cursor there.
+#[derive(Clone, Copy, Debug)]
+struct Seat {
+    log: ChannelId,
+    index: u32,
+}
+
+/// A socket took only a part of a frame, which ends at `frame_end`. Until the rest is out, nothing
+/// else may be sent to this client: no other log, no pong, no close.
+#[derive(Clone, Copy, Debug)]
+struct Inside {
+    log: ChannelId,
+    frame_end: u64,
+}
+
+/// Bytes for one client, to be written now. The answer is [`Broadcast::delivered`].
+#[derive(Debug)]
+pub struct Delivery<'a> {
+    /// Whom it is for.
+    pub client: ClientId,
+    /// Whole frames, from the client's cursor to the end of the log.
+    pub bytes: &'a [u8],
+}
+
+/// What a client leaves behind.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// The channels it was subscribed to.
+    pub channels: Vec<ChannelId>,
+    /// What is missing of the frame it is inside of: to be sent before anything else.
+    pub rest: Rest,
+}
+
+/// The unfinished rest of a frame.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub enum Rest {
+    /// The client stands between two frames.
+    #[default]
+    None,
+    /// These bytes end the frame.
+    Bytes(Vec<u8>),
+    /// More bytes are missing than are worth a copy for one client: it can only be reset.
+    TooLong,
+}
+
+impl Broadcast {
+    /// No logs yet. A client that falls more than `backlog_bytes` behind in one of them is lagging.
+    #[must_use]
+    pub fn new(backlog_bytes: usize) -> Self {
+        Self {
+            logs: SecondaryMap::new(),
+            subscribers: SecondaryMap::new(),
+            backlog_bytes: u64::try_from(backlog_bytes).unwrap_or(u64::MAX),
+            passes: VecDeque::new(),
+            overfull: Vec::new(),
+        }
+    }
+
+    /// Seats `client` at the end of each of these logs, none named twice: it gets what is appended
+    /// from here on. A client joins once.
+    pub fn join(&mut self, client: ClientId, channels: &[ChannelId]) {
+        let mut seats = Vec::with_capacity(channels.len());
+        for channel in channels {
+            if !self.logs.contains_key(*channel) {
+                self.logs.insert(*channel, Log::default());
+            }
+            if let Some(log) = self.logs.get_mut(*channel) {
+                let (index, moves) = log.join(client);
+                self.reseat(*channel, moves);
+                seats.push(Seat { log: *channel, index });
+            }
+        }
+        self.subscribers.insert(client, Subscriber { seats: seats.into(), inside: None });
+    }
+
+    /// Takes `client` out of all its logs. The rest of a frame it is inside of is copied out if it
+    /// is at most `max_rest` bytes. A log without cursors is dropped.
+    pub fn leave(&mut self, client: ClientId, max_rest: usize) -> Left {
+        let rest = self.rest_of_frame(client, max_rest);
+        let Some(subscriber) = self.subscribers.remove(client) else { return Left::default() };
+        for seat in &subscriber.seats {
+            let Some(log) = self.logs.get_mut(seat.log) else { continue };
+            let moves = log.leave(seat.index);
+            self.reseat(seat.log, moves);
+            self.settle(seat.log);
+        }
+        Left { channels: subscriber.seats.iter().map(|seat| seat.log).collect(), rest }
+    }
+
+    /// Encodes one message and appends it to the channel's log: as a text frame if it is valid
+    /// UTF-8, else as a binary frame. True if somebody subscribes to it.
+    pub fn append(&mut self, channel: ChannelId, payload: &[u8]) -> bool {
+        let Some(log) = self.logs.get_mut(channel) else { return false };
+        let begins_a_pass = log.append(payload);
+        if begins_a_pass {
+            self.passes.push_back(channel);
+        }
+        if log.lagging(self.backlog_bytes).is_some() && self.overfull.last() != Some(&channel) {
+            self.overfull.push(channel);
+        }
+        true
+    }
+
+    /// The next bytes to be written, or `None` when every client that can take bytes has all.
+    /// After each, [`Broadcast::delivered`] says how many bytes the socket took.
+    ///
+    /// This is the hot way: for a client that takes all, the two calls together touch its cursor
+    /// and nothing else of its own.
+    pub fn next_delivery(&mut self) -> Option<Delivery<'_>> {
+        let channel = loop {
+            let channel = *self.passes.front()?;
+            if self.logs.get_mut(channel).is_some_and(Log::advance_pass) {
+                break channel;
+            }
+            self.passes.pop_front();
+            self.settle(channel);
+        };
+        self.logs.get(channel)?.delivery()
+    }
+
+    /// The socket took the first `taken` bytes of the delivery that was handed out last. Fewer than
+    /// all means that it is blocked: [`Broadcast::owed`] goes on when it can take more.
+    pub fn delivered(&mut self, taken: usize) {
+        let Some(channel) = self.passes.front().copied() else { return };
+        let Some(log) = self.logs.get_mut(channel) else { return };
+        let Some(partial) = log.delivered(taken) else { return };
+        self.after_partial_write(channel, partial);
+    }
+
+    /// Ends the slice of the pass under way: the next log has its turn.
+    pub fn end_slice(&mut self) {
+        self.passes.rotate_left(usize::from(self.passes.len() > 1));
+    }
+
+    /// True while a pass is not finished: the loop may not sleep.
+    #[must_use]
+    pub fn has_deliveries(&self) -> bool {
+        !self.passes.is_empty()
+    }
+
+    /// True while a log with an unfinished pass holds more than a backlog: time to write before
+    /// more is read from the bus. Blocked clients alone never cause this.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let is_full = |id: &ChannelId| {
+            self.logs.get(*id).is_some_and(|log| log.undelivered() > self.backlog_bytes)
+        };
+        self.passes.iter().any(is_full)
+    }
+
+    /// True while the last write to this client ended inside a frame.
+    #[must_use]
+    pub fn is_inside_frame(&self, client: ClientId) -> bool {
+        self.subscribers.get(client).is_some_and(|subscriber| subscriber.inside.is_some())
+    }
+
+    /// What one client is owed next, outside a pass (its socket can take bytes again): the log it
+    /// is inside of first, then any other. The answer is [`Broadcast::wrote`].
+    #[must_use]
+    pub fn owed(&self, client: ClientId) -> Option<(ChannelId, &[u8])> {
+        let subscriber = self.subscribers.get(client)?;
+        let owed_by = |seat: &Seat| {
+            let bytes = self.logs.get(seat.log)?.behind(seat.index);
+            (!bytes.is_empty()).then_some((seat.log, bytes))
+        };
+        if let Some(inside) = subscriber.inside {
+            return subscriber.seats.iter().find(|seat| seat.log == inside.log).and_then(owed_by);
+        }
+        subscriber.seats.iter().find_map(owed_by)
+    }
+
+    /// The socket took the first `taken` bytes of what `client` was owed by this log.
+    pub fn wrote(&mut self, client: ClientId, channel: ChannelId, taken: usize) {
+        let Some(index) = self.seat(client, channel) else { return };
+        let Some(log) = self.logs.get_mut(channel) else { return };
+        let (partial, moves) = log.wrote(index, taken);
+        self.reseat(channel, moves);
+        match partial {
+            Some(partial) => self.after_partial_write(channel, partial),
+            None => {
+                if let Some(subscriber) = self.subscribers.get_mut(client) {
+                    subscriber.inside = None;
+                }
+            }
+        }
+        self.settle(channel);
+    }
+
+    /// A client that has fallen more than the backlog behind, if there is one. The caller closes it
+    /// and lets it [`Broadcast::leave`]; until then the answer stays the same.
+    pub fn lagging(&mut self) -> Option<ClientId> {
+        while let Some(channel) = self.overfull.last() {
+            let log = self.logs.get(*channel);
+            if let Some(client) = log.and_then(|log| log.lagging(self.backlog_bytes)) {
+                return Some(client);
+            }
+            self.overfull.pop();
+        }
+        None
+    }
+
+    /// The subscribers of one channel, in no order.
+    pub fn subscribers(&self, channel: ChannelId) -> impl Iterator<Item = ClientId> {
+        self.logs.get(channel).into_iter().flat_map(Log::clients)
+    }
+
+    /// Bytes that all logs hold together.
+    #[must_use]
+    pub fn log_bytes(&self) -> usize {
+        self.logs.values().map(Log::len).sum()
+    }
+
+    fn rest_of_frame(&self, client: ClientId, max_rest: usize) -> Rest {
+        let inside = self.subscribers.get(client).and_then(|subscriber| subscriber.inside);
+        let Some(Inside { log, frame_end }) = inside else { return Rest::None };
+        let bytes = self.seat(client, log).and_then(|index| {
+            let log = self.logs.get(log)?;
+            let rest = frame_end.checked_sub(log.position(index)?)?;
+            log.behind(index).get(..usize::try_from(rest).ok()?)
+        });
+        match bytes {
+            Some(bytes) if bytes.len() <= max_rest => Rest::Bytes(bytes.to_vec()),
+            Some(_) | None => Rest::TooLong,
+        }
+    }
+
+    /// Finds out whether a client whose socket took only a part now stands inside a frame, and
+    /// where that ends. The headers are walked only here, from the last boundary that is known.
+    fn after_partial_write(&mut self, channel: ChannelId, partial: log::Partial) {
+        self.reseat(channel, partial.moves);
+        let seat = self.seat(partial.client, channel);
+        let (Some(log), Some(subscriber), Some(index)) =
+            (self.logs.get(channel), self.subscribers.get_mut(partial.client), seat)
+        else {
+            return;
+        };
+        let boundary = match subscriber.inside {
+            // It is inside a frame of another log and got nothing of this one.
+            Some(inside) if inside.log != channel => return,
+            Some(inside) => inside.frame_end,
+            None => partial.before,
+        };
+        let position = log.position(index).unwrap_or(boundary);
+        let frame_end = log.first_boundary(boundary, position);
+        subscriber.inside = (frame_end != position).then_some(Inside { log: channel, frame_end });
+    }
+
+    fn seat(&self, client: ClientId, channel: ChannelId) -> Option<u32> {
+        let seats = &self.subscribers.get(client)?.seats;
+        seats.iter().find(|seat| seat.log == channel).map(|seat| seat.index)
+    }
+
+    /// Cursors were moved within their log's array: their owners' seats follow.
+    fn reseat(&mut self, channel: ChannelId, moves: log::Moves) {
+        for log::Moved { client, index } in moves.into_iter().flatten() {
+            let Some(subscriber) = self.subscribers.get_mut(client) else { continue };
+            if let Some(seat) = subscriber.seats.iter_mut().find(|seat| seat.log == channel) {
+                seat.index = index;
+            }
+        }
+    }
+
+    /// Gives back the memory that nobody needs any more.
+    fn settle(&mut self, channel: ChannelId) {
+        let Some(log) = self.logs.get_mut(channel) else { return };
+        if log.is_deserted() {
+            self.logs.remove(channel);
+        } else {
+            log.compact();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

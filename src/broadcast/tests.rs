@@ -1,0 +1,433 @@
+//! The log against what it replaces: a queue for each client, which is slow and obviously right.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use proptest::prelude::*;
+use slotmap::SlotMap;
+
+use super::*;
+use crate::websocket::frame::{Opcode, encode, server_frame_length};
+
+const BACKLOG: usize = 64;
+
+fn frame_of(payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let is_text = std::str::from_utf8(payload).is_ok();
+    encode(if is_text { Opcode::Text } else { Opcode::Binary }, payload, &mut bytes);
+    bytes
+}
+
+/// A broadcast and ids to play with.
+struct Scene {
+    broadcast: Broadcast,
+    clients: SlotMap<ClientId, ()>,
+    channels: Vec<ChannelId>,
+}
+
+impl Scene {
+    fn new(channels: usize) -> Self {
+        let mut ids = SlotMap::with_key();
+        Self {
+            broadcast: Broadcast::new(BACKLOG),
+            clients: SlotMap::with_key(),
+            channels: (0..channels).map(|_| ids.insert(())).collect(),
+        }
+    }
+
+    fn client(&mut self) -> ClientId {
+        self.client_on(&[0])
+    }
+
+    fn client_on(&mut self, channels: &[usize]) -> ClientId {
+        let client = self.clients.insert(());
+        let ids: Vec<ChannelId> = channels.iter().map(|n| self.channels[*n]).collect();
+        self.broadcast.join(client, &ids);
+        client
+    }
+
+    fn publish(&mut self, payload: &[u8]) {
+        self.broadcast.append(self.channels[0], payload);
+    }
+
+    /// One whole pass; each socket takes what `room` gives it.
+    fn pass(&mut self, mut room: impl FnMut(ClientId) -> usize) -> BTreeMap<ClientId, Vec<u8>> {
+        let mut received: BTreeMap<ClientId, Vec<u8>> = BTreeMap::new();
+        while let Some(Delivery { client, bytes }) = self.broadcast.next_delivery() {
+            let taken = bytes.len().min(room(client));
+            received.entry(client).or_default().extend(&bytes[..taken]);
+            self.broadcast.delivered(taken);
+        }
+        received
+    }
+
+    /// A blocked client's socket takes `room` bytes more.
+    fn resume(&mut self, client: ClientId, mut room: usize) -> Vec<u8> {
+        let mut received = Vec::new();
+        while let Some((log, bytes)) = self.broadcast.owed(client) {
+            let (owed, taken) = (bytes.len(), bytes.len().min(room));
+            received.extend(&bytes[..taken]);
+            self.broadcast.wrote(client, log, taken);
+            room -= taken;
+            if taken < owed {
+                break;
+            }
+        }
+        received
+    }
+}
+
+#[test]
+fn a_pass_carries_all_messages_in_one_delivery_for_each_client() {
+    let mut scene = Scene::new(1);
+    let (a, b) = (scene.client(), scene.client());
+    scene.publish(b"Hello");
+    scene.publish(&[0xff]);
+    let expected = b"\x81\x05Hello\x82\x01\xff".to_vec();
+    let mut deliveries = 0;
+    let received = scene.pass(|_| {
+        deliveries += 1;
+        usize::MAX
+    });
+    assert_eq!(received, BTreeMap::from([(a, expected.clone()), (b, expected)]));
+    assert_eq!(deliveries, 2);
+}
+
+#[test]
+fn a_log_that_nobody_is_behind_in_owns_no_memory() {
+    let mut scene = Scene::new(1);
+    scene.client();
+    scene.publish(b"Hello");
+    assert_eq!(scene.broadcast.log_bytes(), 7);
+    scene.pass(|_| usize::MAX);
+    assert_eq!(scene.broadcast.log_bytes(), 0);
+    assert!(!scene.broadcast.has_deliveries());
+}
+
+#[test]
+fn a_newcomer_gets_only_what_is_appended_after_it_joined() {
+    let mut scene = Scene::new(1);
+    let early = scene.client();
+    scene.publish(b"1");
+    let late = scene.client();
+    scene.publish(b"2");
+    let received = scene.pass(|_| usize::MAX);
+    assert_eq!(received[&early], b"\x81\x011\x81\x012");
+    assert_eq!(received[&late], b"\x81\x012");
+}
+
+#[test]
+fn a_blocked_client_is_no_part_of_later_passes_and_goes_on_where_it_was() {
+    let mut scene = Scene::new(1);
+    let (quick, slow) = (scene.client(), scene.client());
+    scene.publish(b"Hello");
+    scene.pass(|client| if client == slow { 3 } else { usize::MAX });
+    assert!(scene.broadcast.is_inside_frame(slow));
+    scene.publish(b"abc");
+    let received = scene.pass(|_| usize::MAX);
+    assert_eq!(received.keys().collect::<Vec<_>>(), [&quick], "the pass does not even try it");
+    assert_eq!(scene.resume(slow, usize::MAX), b"ello\x81\x03abc");
+    assert!(!scene.broadcast.is_inside_frame(slow));
+    assert_eq!(scene.broadcast.log_bytes(), 0);
+    scene.publish(b"d");
+    assert_eq!(scene.pass(|_| usize::MAX).len(), 2, "and then it is part of them again");
+}
+
+#[test]
+fn a_partial_write_that_ends_on_a_boundary_is_not_inside_a_frame() {
+    let mut scene = Scene::new(1);
+    let client = scene.client();
+    scene.publish(b"Hello");
+    scene.publish(b"abc");
+    scene.pass(|_| 7);
+    assert!(!scene.broadcast.is_inside_frame(client));
+    scene.resume(client, 1);
+    assert!(scene.broadcast.is_inside_frame(client));
+    scene.resume(client, 1);
+    assert!(scene.broadcast.is_inside_frame(client));
+    scene.resume(client, 3);
+    assert!(!scene.broadcast.is_inside_frame(client));
+}
+
+#[test]
+fn inside_a_frame_of_one_log_the_others_wait() {
+    let mut scene = Scene::new(2);
+    let client = scene.client_on(&[0, 1]);
+    let [first, second] = scene.channels[..] else { panic!() };
+    scene.broadcast.append(second, b"second");
+    scene.pass(|_| 1);
+    scene.broadcast.append(first, b"first");
+    scene.pass(|_| 0);
+    assert_eq!(scene.resume(client, usize::MAX), b"\x06second\x81\x05first");
+}
+
+#[test]
+fn lagging_begins_above_the_backlog_and_names_the_furthest_behind_first() {
+    let mut scene = Scene::new(1);
+    let (slower, slow) = (scene.client(), scene.client());
+    scene.publish(&[b'x'; 30]);
+    scene.pass(|client| usize::from(client == slow) * 10);
+    scene.publish(&[b'x'; 30]);
+    scene.pass(|_| 0);
+    assert_eq!(scene.broadcast.lagging(), None, "64 bytes behind, and that is the backlog");
+    scene.publish(b"");
+    assert_eq!(scene.broadcast.lagging(), Some(slower));
+    scene.broadcast.leave(slower, 0);
+    assert_eq!(scene.broadcast.lagging(), None);
+    scene.publish(&[b'x'; 9]);
+    assert_eq!(scene.broadcast.lagging(), Some(slow));
+}
+
+#[test]
+fn leaving_inside_a_frame_takes_the_rest_of_it_along_up_to_a_limit() {
+    for (max_rest, expected) in [(4, Rest::Bytes(b"ello".to_vec())), (3, Rest::TooLong)] {
+        let mut scene = Scene::new(1);
+        let client = scene.client();
+        scene.publish(b"Hello");
+        scene.publish(b"more");
+        scene.pass(|_| 3);
+        let left = scene.broadcast.leave(client, max_rest);
+        assert_eq!(left, Left { channels: scene.channels.clone(), rest: expected });
+        assert_eq!(scene.broadcast.log_bytes(), 0);
+    }
+}
+
+#[test]
+fn an_append_to_a_channel_without_subscribers_keeps_nothing() {
+    let mut scene = Scene::new(1);
+    assert!(!scene.broadcast.append(scene.channels[0], b"x"));
+    let client = scene.client();
+    scene.broadcast.leave(client, 0);
+    assert!(!scene.broadcast.append(scene.channels[0], b"x"));
+    assert!(!scene.broadcast.has_deliveries());
+}
+
+#[test]
+fn a_log_is_full_only_through_its_own_pass_never_through_blocked_clients() {
+    let mut scene = Scene::new(1);
+    scene.client();
+    scene.publish(&[b'x'; BACKLOG]);
+    assert!(scene.broadcast.is_full());
+    scene.pass(|_| 0);
+    assert!(!scene.broadcast.is_full());
+}
+
+#[test]
+fn slices_take_turns_between_logs() {
+    let mut scene = Scene::new(2);
+    let on_both: Vec<ClientId> = (0..2).map(|_| scene.client_on(&[0, 1])).collect();
+    for channel in scene.channels.clone() {
+        scene.broadcast.append(channel, b"x");
+    }
+    let mut order = Vec::new();
+    while scene.broadcast.next_delivery().is_some() {
+        order.push(scene.broadcast.passes[0]);
+        scene.broadcast.delivered(usize::MAX);
+        scene.broadcast.end_slice();
+    }
+    let [first, second] = scene.channels[..] else { panic!() };
+    assert_eq!(order, [first, second, first, second]);
+    assert!(on_both.iter().all(|client| scene.broadcast.owed(*client).is_none()));
+}
+
+#[test]
+fn a_subscriber_of_one_channel_costs_little() {
+    assert!(size_of::<Subscriber>() <= 40, "{}", size_of::<Subscriber>());
+    assert_eq!(size_of::<Seat>(), 12, "and this much on the heap for each channel");
+}
+
+/// What may happen, in any order, also between the deliveries of a pass.
+#[derive(Clone, Debug)]
+enum Step {
+    Join(Vec<usize>),
+    Leave(usize),
+    Publish(usize, Vec<u8>),
+    Deliver { count: usize, room: usize },
+    EndSlice,
+    Resume { client: usize, room: usize },
+    CloseLagging,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let room = prop_oneof![Just(usize::MAX), 0..20_usize];
+    let payload = prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..12),
+        Just(vec![b'x'; 125]), // with its channel 126: a header of four bytes
+    ];
+    let step = prop_oneof![
+        2 => prop_oneof![Just(vec![0]), Just(vec![1]), Just(vec![0, 1]), Just(vec![2, 0, 1])]
+            .prop_map(Step::Join),
+        1 => any::<usize>().prop_map(Step::Leave),
+        4 => (0..3_usize, payload).prop_map(|(channel, payload)| Step::Publish(channel, payload)),
+        4 => (0..6_usize, room.clone()).prop_map(|(count, room)| Step::Deliver { count, room }),
+        1 => Just(Step::EndSlice),
+        3 => (any::<usize>(), room).prop_map(|(client, room)| Step::Resume { client, room }),
+        1 => Just(Step::CloseLagging),
+    ];
+    prop::collection::vec(step, 0..120)
+}
+
+/// One client of the model: a queue of frames for each channel, as most servers have it.
+#[derive(Default)]
+struct Queues {
+    queues: BTreeMap<usize, VecDeque<Vec<u8>>>,
+    received: Vec<u8>,
+}
+
+impl Queues {
+    /// Checks that `bytes` are what this client may be sent next: whole frames from the heads of
+    /// its queues, of which the last may be unfinished.
+    fn receive(&mut self, bytes: &[u8]) {
+        self.received.extend(bytes);
+        while let Some(length) = server_frame_length(&self.received) {
+            let length = usize::try_from(length).unwrap();
+            let Some(frame) = self.received.get(..length) else { break };
+            let queue = self
+                .queues
+                .values_mut()
+                .find(|queue| queue.front().is_some_and(|next| next == frame))
+                .expect("a frame that is next in one of its channels");
+            queue.pop_front();
+            self.received.drain(..length);
+        }
+    }
+
+    /// Whatever has come of an unfinished frame is the beginning of one that is next.
+    fn is_consistent(&self) -> bool {
+        self.received.is_empty()
+            || self
+                .queues
+                .values()
+                .any(|queue| queue.front().is_some_and(|next| next.starts_with(&self.received)))
+    }
+
+    fn owed_bytes(&self) -> usize {
+        let all = self.queues.values().flatten();
+        all.map(Vec::len).sum::<usize>() - self.received.len()
+    }
+}
+
+struct Model {
+    scene: Scene,
+    clients: BTreeMap<ClientId, Queues>,
+    /// Clients whose socket was full: the loop gives them nothing before they can take more.
+    blocked: std::collections::BTreeSet<ClientId>,
+}
+
+impl Model {
+    fn new() -> Self {
+        Self { scene: Scene::new(3), clients: BTreeMap::new(), blocked: Default::default() }
+    }
+
+    fn pick(&self, n: usize) -> Option<ClientId> {
+        (!self.clients.is_empty())
+            .then(|| *self.clients.keys().nth(n % self.clients.len()).unwrap())
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Join(channels) => {
+                let client = self.scene.client_on(&channels);
+                let queues = channels.into_iter().map(|n| (n, VecDeque::new())).collect();
+                self.clients.insert(client, Queues { queues, received: Vec::new() });
+            }
+            Step::Leave(n) => {
+                if let Some(client) = self.pick(n) {
+                    self.leave(client);
+                }
+            }
+            Step::Publish(n, mut payload) => {
+                // So that a frame tells which channel it is of.
+                payload.insert(0, b"abc"[n]);
+                self.scene.broadcast.append(self.scene.channels[n], &payload);
+                for client in self.clients.values_mut() {
+                    if let Some(queue) = client.queues.get_mut(&n) {
+                        queue.push_back(frame_of(&payload));
+                    }
+                }
+            }
+            Step::Deliver { count, room } => self.deliver(count, room),
+            Step::EndSlice => self.scene.broadcast.end_slice(),
+            Step::Resume { client, room } => {
+                if let Some(client) = self.pick(client) {
+                    self.resume(client, room);
+                }
+            }
+            Step::CloseLagging => {
+                while let Some(client) = self.scene.broadcast.lagging() {
+                    assert!(self.clients[&client].owed_bytes() > BACKLOG, "closed without cause");
+                    self.leave(client);
+                }
+            }
+        }
+    }
+
+    fn leave(&mut self, client: ClientId) {
+        let mut queues = self.clients.remove(&client).unwrap();
+        self.blocked.remove(&client);
+        let left = self.scene.broadcast.leave(client, usize::MAX);
+        if let Rest::Bytes(rest) = left.rest {
+            queues.receive(&rest);
+        }
+        assert!(queues.received.is_empty(), "it leaves at a frame boundary");
+    }
+
+    fn deliver(&mut self, count: usize, room: usize) {
+        for _ in 0..count {
+            let Some(Delivery { client, bytes }) = self.scene.broadcast.next_delivery() else {
+                return;
+            };
+            let is_blocked = self.blocked.contains(&client);
+            let taken = if is_blocked { 0 } else { bytes.len().min(room) };
+            if taken < bytes.len() {
+                self.blocked.insert(client);
+            }
+            self.clients.get_mut(&client).unwrap().receive(&bytes[..taken]);
+            self.scene.broadcast.delivered(taken);
+        }
+    }
+
+    fn resume(&mut self, client: ClientId, room: usize) {
+        let received = self.scene.resume(client, room);
+        self.clients.get_mut(&client).unwrap().receive(&received);
+        if self.scene.broadcast.owed(client).is_none() {
+            self.blocked.remove(&client);
+        } else {
+            self.blocked.insert(client);
+        }
+    }
+
+    fn check(&self) {
+        for (client, queues) in &self.clients {
+            assert!(queues.is_consistent());
+            let is_inside = !queues.received.is_empty();
+            assert_eq!(self.scene.broadcast.is_inside_frame(*client), is_inside);
+        }
+    }
+
+    /// Everybody can take everything now: nothing may be left over, anywhere.
+    fn finish(&mut self) {
+        for client in self.clients.keys().copied().collect::<Vec<_>>() {
+            self.resume(client, usize::MAX);
+        }
+        self.deliver(usize::MAX, usize::MAX);
+        for queues in self.clients.values() {
+            assert_eq!(queues.owed_bytes(), 0, "something was skipped");
+        }
+        assert_eq!(self.scene.broadcast.log_bytes(), 0);
+        assert_eq!(self.scene.broadcast.lagging(), None);
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_client_receives_exactly_what_a_queue_of_its_own_would_have_given_it(
+        steps in steps()
+    ) {
+        let mut model = Model::new();
+        for step in steps {
+            model.step(step);
+            model.check();
+        }
+        model.finish();
+    }
+}

@@ -1,0 +1,380 @@
+//! Who subscribes to which channel, and so which channels the bus must be asked for.
+//!
+//! What to notice:
+//! * The hub knows names and ids only. It never sees a byte of a message: those go straight from
+//!   the bus into the channel's log (`broadcast`).
+//! * A client is admitted when every channel it asked for is live, which with Redis means
+//!   acknowledged. Until then it waits here and nowhere else.
+//! * What the hub wants done it says as [`HubEvent`]s; it never calls anybody back.
+//!
+//! ```text
+//!                want                        acknowledged
+//!   (no channel) ----> Asked: clients wait --------------> Live: clients are admitted
+//!        ^               |         ^                         |
+//!        |   last leaves |         |        link_lost        |
+//!        +---------------+         +-------------------------+
+//!        +---------------------------------------------------+  last leaves
+//! ```
+
+use std::collections::{HashMap, VecDeque};
+
+use slotmap::{SecondaryMap, SlotMap, new_key_type};
+
+use crate::channel::Channel;
+
+new_key_type! {
+    /// Names one client, and never another one that comes to stand in its place: the key holds a
+    /// generation.
+    pub struct ClientId;
+    /// Names one channel for as long as somebody subscribes to it or waits for it.
+    pub struct ChannelId;
+}
+
+/// What the hub wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HubEvent {
+    /// The channel has its first client: the bus shall subscribe to it and answer with
+    /// [`Hub::acknowledged`] or [`Hub::denied`].
+    Subscribe(Channel),
+    /// The channel's last client has left: the bus shall unsubscribe from it. The id is void now.
+    Unsubscribe(ChannelId, Channel),
+    /// Every channel the client asked for is live: send its 101 and let it join these logs.
+    Admit(ClientId, Box<[ChannelId]>),
+    /// The client cannot have what it asked for; it holds no channel any more.
+    Refuse(ClientId, Unavailable),
+}
+
+/// Why a client that waits is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unavailable {
+    /// The bus cannot be reached now: 503, try again later.
+    Bus,
+    /// The bus denies the channel to this server: 403.
+    Denied(Channel),
+}
+
+/// One channel that somebody subscribes to or waits for.
+#[derive(Debug)]
+struct Entry {
+    name: Channel,
+    /// Clients that were admitted or wait. At 0 the entry goes.
+    clients: usize,
+    live: bool,
+    waiting: Vec<ClientId>,
+}
+
+/// A client that waits: what it asked for, and how many of those channels are not live yet.
+#[derive(Debug)]
+struct Waiting {
+    channels: Box<[ChannelId]>,
+    missing: usize,
+}
+
+/// The channels that somebody wants, and the clients that wait for them.
+///
+/// A client that has been admitted is not kept here, only counted: its list of channels stands in
+/// `broadcast`, once, and comes back through [`Hub::leave`].
+#[derive(Debug, Default)]
+pub struct Hub {
+    ids: HashMap<Channel, ChannelId>,
+    channels: SlotMap<ChannelId, Entry>,
+    waiting: SecondaryMap<ClientId, Waiting>,
+    events: VecDeque<HubEvent>,
+}
+
+impl Hub {
+    /// `client` wants these channels, none of them twice. It is admitted when all are live; when
+    /// one is not and the bus is not `reachable`, it is refused at once.
+    pub fn want(&mut self, client: ClientId, wanted: &[Channel], reachable: bool) {
+        let is_live = |name: &Channel| self.id(name.as_str()).is_some_and(|id| self.is_live(id));
+        if !reachable && !wanted.iter().all(is_live) {
+            self.events.push_back(HubEvent::Refuse(client, Unavailable::Bus));
+            return;
+        }
+        let channels: Box<[ChannelId]> = wanted.iter().map(|name| self.enter(name)).collect();
+        let mut missing = 0;
+        for id in &channels {
+            if let Some(entry) = self.channels.get_mut(*id).filter(|entry| !entry.live) {
+                entry.waiting.push(client);
+                missing += 1;
+            }
+        }
+        if missing == 0 {
+            self.events.push_back(HubEvent::Admit(client, channels));
+        } else {
+            self.waiting.insert(client, Waiting { channels, missing });
+        }
+    }
+
+    /// The bus delivers this channel from here on.
+    pub fn acknowledged(&mut self, name: &str) {
+        let Some(entry) = self.id(name).and_then(|id| self.channels.get_mut(id)) else { return };
+        entry.live = true;
+        for client in std::mem::take(&mut entry.waiting) {
+            let Some(waiting) = self.waiting.get_mut(client) else { continue };
+            waiting.missing = waiting.missing.saturating_sub(1);
+            if waiting.missing > 0 {
+                continue;
+            }
+            if let Some(waiting) = self.waiting.remove(client) {
+                self.events.push_back(HubEvent::Admit(client, waiting.channels));
+            }
+        }
+    }
+
+    /// The bus refuses this channel: whoever waits for it is refused. Gives back the channel's id
+    /// if clients that were admitted earlier still stand on it (the bus may change its mind while
+    /// the link is down), for they must be told.
+    pub fn denied(&mut self, name: &str) -> Option<ChannelId> {
+        let id = self.id(name)?;
+        let entry = self.channels.get_mut(id)?;
+        entry.live = false;
+        let name = entry.name.clone();
+        for client in std::mem::take(&mut entry.waiting) {
+            if self.withdraw(client) {
+                let why = Unavailable::Denied(name.clone());
+                self.events.push_back(HubEvent::Refuse(client, why));
+            }
+        }
+        self.channels.contains_key(id).then_some(id)
+    }
+
+    /// The bus is gone: no channel of it is live, and nobody is kept waiting for one. `is_local`
+    /// names the channels that never depended on the bus.
+    pub fn link_lost(&mut self, is_local: impl Fn(&Channel) -> bool) {
+        for entry in self.channels.values_mut() {
+            entry.live = is_local(&entry.name);
+            entry.waiting.clear(); // here, in one sweep, rather than one by one in `withdraw`
+        }
+        let waiting: Vec<ClientId> = self.waiting.keys().collect();
+        for client in waiting {
+            self.withdraw(client);
+            self.events.push_back(HubEvent::Refuse(client, Unavailable::Bus));
+        }
+    }
+
+    /// A client that waits has gone, or need not be answered any more. False if it was not waiting.
+    pub fn withdraw(&mut self, client: ClientId) -> bool {
+        let Some(waiting) = self.waiting.remove(client) else { return false };
+        for id in &waiting.channels {
+            if let Some(entry) = self.channels.get_mut(*id) {
+                entry.waiting.retain(|other| *other != client);
+            }
+            self.leave(*id);
+        }
+        true
+    }
+
+    /// One client less on this channel.
+    pub fn leave(&mut self, id: ChannelId) {
+        let Some(entry) = self.channels.get_mut(id) else { return };
+        entry.clients = entry.clients.saturating_sub(1);
+        if entry.clients > 0 {
+            return;
+        }
+        if let Some(entry) = self.channels.remove(id) {
+            self.ids.remove(&entry.name);
+            self.events.push_back(HubEvent::Unsubscribe(id, entry.name));
+        }
+    }
+
+    /// The next thing to be done, in the order in which it was decided.
+    pub fn poll_event(&mut self) -> Option<HubEvent> {
+        self.events.pop_front()
+    }
+
+    /// The id under which messages for `name` are appended, if anybody wants them.
+    #[must_use]
+    pub fn id(&self, name: &str) -> Option<ChannelId> {
+        self.ids.get(name).copied()
+    }
+
+    /// How many clients subscribe to the channel or wait for it.
+    #[must_use]
+    pub fn clients(&self, id: ChannelId) -> usize {
+        self.channels.get(id).map_or(0, |entry| entry.clients)
+    }
+
+    /// How many channels somebody wants.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        self.channels.len()
+    }
+
+    fn is_live(&self, id: ChannelId) -> bool {
+        self.channels.get(id).is_some_and(|entry| entry.live)
+    }
+
+    fn enter(&mut self, name: &Channel) -> ChannelId {
+        let id = match self.ids.get(name) {
+            Some(id) => *id,
+            None => self.begin(name),
+        };
+        if let Some(entry) = self.channels.get_mut(id) {
+            entry.clients += 1;
+        }
+        id
+    }
+
+    fn begin(&mut self, name: &Channel) -> ChannelId {
+        let id = self.channels.insert(Entry {
+            name: name.clone(),
+            clients: 0,
+            live: false,
+            waiting: Vec::new(),
+        });
+        self.ids.insert(name.clone(), id);
+        self.events.push_back(HubEvent::Subscribe(name.clone()));
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Scene {
+        hub: Hub,
+        clients: SlotMap<ClientId, ()>,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            Self { hub: Hub::default(), clients: SlotMap::with_key() }
+        }
+
+        fn client_wants(&mut self, names: &[&str]) -> ClientId {
+            let client = self.clients.insert(());
+            let names: Vec<Channel> = names.iter().map(|name| channel(name)).collect();
+            self.hub.want(client, &names, true);
+            client
+        }
+
+        fn events(&mut self) -> Vec<HubEvent> {
+            std::iter::from_fn(|| self.hub.poll_event()).collect()
+        }
+
+        fn admitted(&mut self) -> Vec<ClientId> {
+            let admit = |event| match event {
+                HubEvent::Admit(client, _) => Some(client),
+                HubEvent::Subscribe(_) | HubEvent::Unsubscribe(..) | HubEvent::Refuse(..) => None,
+            };
+            self.events().into_iter().filter_map(admit).collect()
+        }
+    }
+
+    fn channel(name: &str) -> Channel {
+        Channel::new(name).unwrap()
+    }
+
+    #[test]
+    fn first_client_subscribes_and_is_admitted_only_when_acknowledged() {
+        let mut scene = Scene::new();
+        let client = scene.client_wants(&["ruby"]);
+        assert_eq!(scene.events(), [HubEvent::Subscribe(channel("ruby"))]);
+        scene.hub.acknowledged("ruby");
+        assert_eq!(scene.admitted(), [client]);
+    }
+
+    #[test]
+    fn second_client_of_a_live_channel_is_admitted_at_once() {
+        let mut scene = Scene::new();
+        scene.client_wants(&["ruby"]);
+        scene.hub.acknowledged("ruby");
+        scene.events();
+        let second = scene.client_wants(&["ruby"]);
+        assert_eq!(scene.admitted(), [second]);
+    }
+
+    #[test]
+    fn client_of_two_channels_waits_for_the_slower_one() {
+        let mut scene = Scene::new();
+        let client = scene.client_wants(&["ruby", "news"]);
+        scene.hub.acknowledged("news");
+        assert_eq!(scene.admitted(), []);
+        scene.hub.acknowledged("ruby");
+        assert_eq!(scene.admitted(), [client]);
+    }
+
+    #[test]
+    fn last_leave_unsubscribes_and_voids_the_id() {
+        let mut scene = Scene::new();
+        scene.client_wants(&["ruby"]);
+        scene.client_wants(&["ruby"]);
+        scene.hub.acknowledged("ruby");
+        scene.events();
+        let id = scene.hub.id("ruby").unwrap();
+        scene.hub.leave(id);
+        assert_eq!(scene.events(), []);
+        scene.hub.leave(id);
+        assert_eq!(scene.events(), [HubEvent::Unsubscribe(id, channel("ruby"))]);
+        assert_eq!(scene.hub.id("ruby"), None);
+        scene.client_wants(&["ruby"]);
+        assert_ne!(scene.hub.id("ruby"), Some(id), "a wanted-again channel is a new one");
+    }
+
+    #[test]
+    fn withdrawing_the_only_waiting_client_unsubscribes() {
+        let mut scene = Scene::new();
+        let client = scene.client_wants(&["ruby", "news"]);
+        scene.events();
+        assert!(scene.hub.withdraw(client));
+        assert!(!scene.hub.withdraw(client));
+        assert_eq!(scene.events().len(), 2);
+        assert_eq!(scene.hub.channels(), 0);
+        scene.hub.acknowledged("ruby"); // the answer to what was asked before
+        assert_eq!(scene.events(), []);
+    }
+
+    #[test]
+    fn a_denied_channel_refuses_those_who_wait_and_gives_up_their_other_channels() {
+        let mut scene = Scene::new();
+        let client = scene.client_wants(&["ruby", "secret"]);
+        scene.events();
+        assert_eq!(scene.hub.denied("secret"), None);
+        let events = scene.events();
+        assert!(events.contains(&HubEvent::Refuse(client, Unavailable::Denied(channel("secret")))));
+        assert_eq!(scene.hub.channels(), 0);
+    }
+
+    #[test]
+    fn a_channel_denied_after_a_reconnect_is_named_for_its_subscribers() {
+        let mut scene = Scene::new();
+        scene.client_wants(&["ruby"]);
+        scene.hub.acknowledged("ruby");
+        scene.hub.link_lost(|_| false);
+        assert_eq!(scene.hub.denied("ruby"), scene.hub.id("ruby"));
+        assert!(scene.hub.id("ruby").is_some());
+    }
+
+    #[test]
+    fn without_a_bus_only_what_is_live_already_can_be_had() {
+        let mut scene = Scene::new();
+        let early = scene.client_wants(&["awake"]);
+        scene.hub.acknowledged("awake");
+        let waits = scene.client_wants(&["ruby"]);
+        scene.events();
+        scene.hub.link_lost(|name| name.as_str() == "awake");
+        let refused = HubEvent::Refuse(waits, Unavailable::Bus);
+        assert!(scene.events().contains(&refused));
+
+        scene.hub.want(waits, &[channel("ruby")], false);
+        assert_eq!(scene.events(), [refused]);
+        scene.hub.want(waits, &[channel("awake")], false);
+        assert_eq!(scene.admitted(), [waits]);
+        assert_ne!(early, waits);
+    }
+
+    #[test]
+    fn an_acknowledgement_after_the_link_came_back_makes_the_channel_live_again() {
+        let mut scene = Scene::new();
+        scene.client_wants(&["ruby"]);
+        scene.hub.acknowledged("ruby");
+        scene.hub.link_lost(|_| false);
+        scene.events();
+        let late = scene.client_wants(&["ruby"]);
+        assert_eq!(scene.admitted(), [], "not before Redis has said so again");
+        scene.hub.acknowledged("ruby");
+        assert_eq!(scene.admitted(), [late]);
+    }
+}

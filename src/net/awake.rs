@@ -1,0 +1,72 @@
+//! The experiment's first push: a line every few seconds, whoever listens.
+
+use std::time::Duration;
+
+use super::Server;
+use crate::now::Now;
+use crate::site::AWAKE;
+
+/// When to say it next.
+#[derive(Debug)]
+pub(super) struct Awake {
+    every: Duration,
+    next: Duration,
+}
+
+impl Awake {
+    pub(super) fn new(every: Duration) -> Self {
+        Self { every, next: every }
+    }
+
+    pub(super) fn deadline(&self) -> Duration {
+        self.next
+    }
+
+    /// The line, if it is time for it. Lines that were missed while the process was stopped are not
+    /// made up for.
+    fn line(&mut self, now: Now) -> Option<String> {
+        if now.since_start < self.next {
+            return None;
+        }
+        self.next = (self.next + self.every).max(now.since_start);
+        // The newline has curl show the line at once, without -N.
+        Some(format!("[{}] I'm awake...\n", now.unix.as_secs()))
+    }
+}
+
+impl Server {
+    pub(super) fn say_awake(&mut self, now: Now) {
+        let Some(line) = self.awake.as_mut().and_then(|awake| awake.line(now)) else { return };
+        if let Some(channel) = self.hub.id(AWAKE) {
+            self.broadcast.append(channel, line.as_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Now {
+        let since_start = Duration::from_secs(seconds);
+        Now { since_start, unix: since_start + Duration::from_secs(1_600_000_000) }
+    }
+
+    #[test]
+    fn the_line_is_the_experiments_own_and_comes_every_five_seconds() {
+        let mut awake = Awake::new(Duration::from_secs(5));
+        assert_eq!(awake.line(at(4)), None);
+        assert_eq!(awake.line(at(5)).unwrap(), "[1600000005] I'm awake...\n");
+        assert_eq!(awake.line(at(9)), None);
+        assert_eq!(awake.deadline(), Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_stopped_process_does_not_make_up_for_what_it_missed() {
+        let mut awake = Awake::new(Duration::from_secs(5));
+        assert!(awake.line(at(90)).is_some());
+        assert_eq!(awake.deadline(), Duration::from_secs(90));
+        assert!(awake.line(at(90)).is_some());
+        assert_eq!(awake.line(at(94)), None);
+    }
+}

@@ -1,0 +1,146 @@
+//! Clients come, want something, and go.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use mio::Interest;
+use mio::net::TcpStream;
+
+use super::peer::Peer;
+use super::{Server, token};
+use crate::broadcast::Rest;
+use crate::conn::{Conn, Event};
+use crate::http::{Response, Status};
+use crate::hub::{ClientId, HubEvent, Unavailable};
+use crate::now::Now;
+use crate::site::unavailable;
+
+impl Server {
+    pub(super) fn accept(&mut self, now: Now) {
+        for index in 0..self.listeners.len() {
+            for _ in 0..self.site.limits.accepts {
+                let Some(listener) = self.listeners.get_mut(index) else { break };
+                let accepted = listener.accept(now.since_start, &self.site.limits);
+                let Some((socket, address)) = accepted else { break };
+                self.welcome(socket, address, now);
+            }
+        }
+    }
+
+    fn welcome(&mut self, socket: TcpStream, address: SocketAddr, now: Now) {
+        let conn = Conn::new(Rc::clone(&self.site), now);
+        let id = self.peers.insert(Peer::new(socket, conn));
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        // Both interests, once. An edge costs nothing while nobody waits for it, and no system call
+        // is needed later, when a write comes short.
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        match self.poll.registry().register(&mut peer.socket, token(id), interests) {
+            Ok(()) => log::debug!("{address} connected"),
+            Err(error) => {
+                log::warn!("cannot watch the connection from {address}: {error}");
+                peer.reset();
+            }
+        }
+        self.serve(id, now);
+    }
+
+    /// Lets one peer read, decide and write, and sees to what that leaves to be done.
+    pub(super) fn serve(&mut self, id: ClientId, now: Now) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        peer.serve(&mut self.buffer, &self.site.limits, now);
+        while let Some(event) = peer.conn.poll_event() {
+            match event {
+                Event::Wants(channels) => self.hub.want(id, &channels, true),
+            }
+        }
+        self.follow_up(id, now);
+    }
+
+    /// Brings everything that hangs on a peer in line with what has become of it.
+    pub(super) fn follow_up(&mut self, id: ClientId, now: Now) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        if peer.is_joined && (peer.is_over() || !peer.conn.is_subscribed()) {
+            self.part(id, now);
+        }
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        if peer.is_over() {
+            if !peer.conn.output().is_empty() {
+                peer.reset();
+            }
+            return self.over.push(id);
+        }
+        if peer.has_input() {
+            self.again.push(id);
+        }
+        if let Some(deadline) = peer.unarmed_deadline() {
+            self.timers.arm(deadline, id);
+        }
+    }
+
+    /// A client is subscribed no longer. If it is inside a frame, the rest of that goes out first,
+    /// and what it is told after it, its Close most likely, waits for that.
+    fn part(&mut self, id: ClientId, now: Now) {
+        let left = self.broadcast.leave(id, self.site.limits.rest_bytes);
+        for channel in left.channels {
+            self.hub.leave(channel);
+        }
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        peer.is_joined = false;
+        match left.rest {
+            Rest::None => {}
+            Rest::Bytes(bytes) => peer.conn.finish_frame(bytes),
+            Rest::TooLong => peer.reset(),
+        }
+        peer.flush(now);
+    }
+
+    /// Does what the hub wants done, until it wants nothing more.
+    pub(super) fn settle(&mut self, now: Now) {
+        while let Some(event) = self.hub.poll_event() {
+            match event {
+                HubEvent::Subscribe(channel) => self.hub.acknowledged(channel.as_str()),
+                HubEvent::Unsubscribe(..) => {}
+                HubEvent::Admit(id, channels) => {
+                    let Some(peer) = self.peers.get_mut(id) else { continue };
+                    peer.conn.admit(now);
+                    self.broadcast.join(id, &channels);
+                    peer.is_joined = true;
+                    self.serve(id, now);
+                }
+                HubEvent::Refuse(id, why) => {
+                    let Some(peer) = self.peers.get_mut(id) else { continue };
+                    peer.conn.answer(&refusal(&why), now);
+                    self.serve(id, now);
+                }
+            }
+        }
+    }
+
+    pub(super) fn expire(&mut self, now: Now) {
+        while let Some(id) = self.timers.expired(now.since_start) {
+            let Some(peer) = self.peers.get_mut(id) else { continue };
+            peer.on_deadline(now);
+            self.serve(id, now);
+        }
+    }
+
+    /// Removes the peers that are over: here and nowhere else, so that no id that was fetched
+    /// earlier in the turn names anybody new.
+    pub(super) fn reap(&mut self) {
+        for id in self.over.drain(..) {
+            self.hub.withdraw(id);
+            // Dropping the socket closes it, and the poll forgets it.
+            self.peers.remove(id);
+        }
+    }
+}
+
+fn refusal(why: &Unavailable) -> Response {
+    match why {
+        Unavailable::Bus => unavailable("the message bus cannot be reached now"),
+        Unavailable::Denied(channel) => {
+            let text = format!("the message bus denies this server the channel {channel}");
+            Response::text(Status::Forbidden, text)
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! From the logs to the sockets.
+
+use super::Server;
+use crate::broadcast::Delivery;
+use crate::hub::ClientId;
+use crate::now::Now;
+use crate::websocket::close::CloseCode;
+
+impl Server {
+    /// One turn's share of the passes: every client that can take bytes gets all that its log holds
+    /// for it, in one write.
+    pub(super) fn deliver(&mut self, now: Now) {
+        for _ in 0..self.site.limits.slices {
+            let mut clients = self.site.limits.slice_clients;
+            let mut bytes = self.site.limits.slice_bytes;
+            while clients > 0 && bytes > 0 {
+                let Some(taken) = self.deliver_next(now) else { return };
+                clients -= 1;
+                bytes = bytes.saturating_sub(taken);
+            }
+            self.broadcast.end_slice();
+        }
+    }
+
+    fn deliver_next(&mut self, now: Now) -> Option<usize> {
+        let Delivery { client, bytes } = self.broadcast.next_delivery()?;
+        let Some(peer) = self.peers.get_mut(client) else {
+            self.broadcast.delivered(0);
+            return Some(0);
+        };
+        // What the client alone is sent goes first: a 101 before the first message.
+        peer.flush(now);
+        let taken = peer.write(bytes);
+        self.broadcast.delivered(taken);
+        if peer.is_over() {
+            self.follow_up(client, now);
+        }
+        Some(taken)
+    }
+
+    /// A blocked client's socket can take bytes again: first the rest of the frame it is inside of,
+    /// then what it alone is sent, then everything else that it is behind by.
+    pub(super) fn resume(&mut self, id: ClientId, now: Now) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        while peer.is_writable() {
+            if !self.broadcast.is_inside_frame(id) {
+                peer.flush(now);
+            }
+            let Some((log, bytes)) = self.broadcast.owed(id) else { return };
+            let taken = peer.write(bytes);
+            self.broadcast.wrote(id, log, taken);
+        }
+    }
+
+    /// Who has fallen behind by more than the backlog is told so and let go: the memory that it
+    /// holds back is everybody's.
+    pub(super) fn close_lagging(&mut self, now: Now) {
+        while let Some(id) = self.broadcast.lagging() {
+            let Some(peer) = self.peers.get_mut(id) else {
+                self.broadcast.leave(id, 0);
+                continue;
+            };
+            log::debug!("closing a client that is too slow");
+            peer.conn.close(CloseCode::TRY_AGAIN_LATER, "too slow", now);
+            self.follow_up(id, now);
+        }
+    }
+}
