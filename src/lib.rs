@@ -1,5 +1,6 @@
 //! Barewire: a WebSocket server on raw nonblocking sockets. So far it answers HTTP,
-//! echoes on `/echo`, and tells every subscriber of `awake` that it is awake.
+//! echoes on `/echo`, and passes on what is published
+//! to Redis.
 
 pub mod broadcast;
 pub mod channel;
@@ -10,6 +11,7 @@ pub mod limits;
 pub mod net;
 pub mod now;
 pub mod origin;
+pub mod redis;
 pub mod site;
 pub mod timers;
 pub mod upgrade;

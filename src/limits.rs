@@ -36,6 +36,8 @@ pub struct Limits {
     /// What one socket may deliver in one turn: 256 KiB. The rest of it waits for the next turn, so
     /// that nobody starves the others.
     pub read_budget_bytes: usize,
+    /// What is read from Redis in one turn: 1 MiB.
+    pub bus_budget_bytes: usize,
     /// Of a frame that a client is cut off in the middle of, at most this much is copied for it
     /// alone: 64 KiB. Who misses more is reset.
     pub rest_bytes: usize,
@@ -72,6 +74,7 @@ impl Default for Limits {
             outbox_mark_bytes: 16 << 10,
             read_buffer_bytes: 64 << 10,
             read_budget_bytes: 256 << 10,
+            bus_budget_bytes: 1 << 20,
             rest_bytes: 64 << 10,
             slice_clients: 512,
             slice_bytes: 4 << 20,

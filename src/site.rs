@@ -24,6 +24,8 @@ pub struct Site {
     pub origins: OriginPolicy,
     /// The channels that clients may subscribe to.
     pub channels: Vec<Glob>,
+    /// The longest message that is passed on.
+    pub max_publish_bytes: usize,
     /// How far a client may fall behind in one channel.
     pub backlog_bytes: usize,
     /// How often the server says on its own channel that it is awake, if it does.
@@ -57,6 +59,7 @@ impl Default for Site {
             idle_timeout: Duration::from_secs(60),
             origins: OriginPolicy { allowed: Vec::new(), loopback_only: true },
             channels: Glob::new("ruby").into_iter().collect(),
+            max_publish_bytes: 1 << 20,
             backlog_bytes: 2 << 20,
             awake: Some(Duration::from_secs(5)),
         }

@@ -46,11 +46,12 @@ impl Server {
 
     /// Lets one peer read, decide and write, and sees to what that leaves to be done.
     pub(super) fn serve(&mut self, id: ClientId, now: Now) {
+        let is_reachable = self.is_bus_reachable();
         let Some(peer) = self.peers.get_mut(id) else { return };
         peer.serve(&mut self.buffer, &self.site.limits, now);
         while let Some(event) = peer.conn.poll_event() {
             match event {
-                Event::Wants(channels) => self.hub.want(id, &channels, true),
+                Event::Wants(channels) => self.hub.want(id, &channels, is_reachable),
             }
         }
         self.follow_up(id, now);
@@ -98,8 +99,8 @@ impl Server {
     pub(super) fn settle(&mut self, now: Now) {
         while let Some(event) = self.hub.poll_event() {
             match event {
-                HubEvent::Subscribe(channel) => self.hub.acknowledged(channel.as_str()),
-                HubEvent::Unsubscribe(..) => {}
+                HubEvent::Subscribe(channel) => self.subscribe(&channel, now),
+                HubEvent::Unsubscribe(_, channel) => self.unsubscribe(&channel, now),
                 HubEvent::Admit(id, channels) => {
                     let Some(peer) = self.peers.get_mut(id) else { continue };
                     peer.conn.admit(now);

@@ -15,6 +15,12 @@ impl Clock {
         Self { start: Instant::now() }
     }
 
+    /// A number that no two processes share, for what has to be random and not secret.
+    pub(super) fn seed(&self) -> u64 {
+        let nanos = self.now().unix.subsec_nanos();
+        u64::from(nanos) << 32 | u64::from(std::process::id())
+    }
+
     pub(super) fn now(&self) -> Now {
         Now {
             since_start: self.start.elapsed(),

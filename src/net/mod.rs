@@ -18,11 +18,15 @@
 )]
 
 mod awake;
+mod bus;
 mod clients;
 mod clock;
 mod fanout;
 mod listener;
 mod peer;
+mod quiet;
+mod resolve;
+mod upstream;
 
 use std::io;
 use std::net::SocketAddr;
@@ -33,17 +37,22 @@ use mio::{Events, Poll, Token};
 use slotmap::{Key, KeyData, SlotMap};
 
 use self::awake::Awake;
+use self::bus::Redis;
 use self::clock::Clock;
 use self::listener::Listener;
 use self::peer::Peer;
 use crate::broadcast::Broadcast;
 use crate::hub::{ClientId, Hub};
 use crate::now::Now;
+use crate::redis::RedisAddress;
 use crate::site::Site;
 use crate::timers::Timers;
 
+/// Listeners have the tokens from 0, clients those from 2^32; between them stand these.
+const LINK: Token = Token(1 << 16);
+const RESOLVER: Token = Token(LINK.0 + 1);
+
 /// The server: every socket, and the machines behind them.
-#[derive(Debug)]
 pub struct Server {
     poll: Poll,
     clock: Clock,
@@ -53,6 +62,7 @@ pub struct Server {
     hub: Hub,
     broadcast: Broadcast,
     awake: Option<Awake>,
+    redis: Option<Redis>,
     timers: Timers<ClientId>,
     /// Peers that have more input than one turn's budget.
     again: Vec<ClientId>,
@@ -67,8 +77,16 @@ impl Server {
     ///
     /// # Errors
     /// The address that could not be bound, and why; or what else the system refused.
-    pub fn bind(addresses: &[SocketAddr], site: Site) -> io::Result<Self> {
+    pub fn bind(
+        addresses: &[SocketAddr],
+        redis: Option<RedisAddress>,
+        site: Site,
+    ) -> io::Result<Self> {
         let poll = Poll::new()?;
+        let clock = Clock::start();
+        let redis = redis.map(|address| {
+            Redis::new(address, site.max_publish_bytes, clock.seed(), poll.registry())
+        });
         let mut listeners = Vec::new();
         for (index, address) in addresses.iter().enumerate() {
             let named = |error: io::Error| {
@@ -80,12 +98,13 @@ impl Server {
         }
         Ok(Self {
             poll,
-            clock: Clock::start(),
+            clock,
             listeners,
             peers: SlotMap::with_key(),
             hub: Hub::default(),
             broadcast: Broadcast::new(site.backlog_bytes),
             awake: site.awake.map(Awake::new),
+            redis: redis.transpose()?,
             timers: Timers::default(),
             again: Vec::new(),
             over: Vec::new(),
@@ -124,12 +143,14 @@ impl Server {
             self.on_event(event, now);
         }
         self.accept(now);
+        self.listen_to_bus(now);
         self.say_awake(now);
         self.settle(now);
         self.deliver(now);
         self.close_lagging(now);
         self.expire(now);
         self.settle(now);
+        self.speak_to_bus(now);
         self.reap();
         Ok(())
     }
@@ -137,13 +158,16 @@ impl Server {
     /// How long the poll may sleep: until the next deadline, and not at all with work left over.
     fn sleep_limit(&self, now: Now) -> Option<Duration> {
         let is_ready = |listener: &Listener| listener.is_ready(now.since_start);
-        let has_work = !self.again.is_empty() || self.broadcast.has_deliveries();
+        let has_work = !self.again.is_empty()
+            || self.broadcast.has_deliveries()
+            || self.redis.as_ref().is_some_and(Redis::has_input);
         if has_work || self.listeners.iter().any(is_ready) {
             return Some(Duration::ZERO);
         }
         let pauses = self.listeners.iter().filter_map(Listener::deadline);
         let awake = self.awake.as_ref().map(Awake::deadline);
-        let next = pauses.chain(self.timers.next_deadline()).chain(awake).min()?;
+        let redis = self.redis.as_ref().and_then(Redis::deadline);
+        let next = pauses.chain(self.timers.next_deadline()).chain(awake).chain(redis).min()?;
         Some(next.saturating_sub(now.since_start))
     }
 
@@ -151,6 +175,9 @@ impl Server {
         let Token(token) = event.token();
         if let Some(listener) = self.listeners.get_mut(token) {
             return listener.on_readable();
+        }
+        if let LINK | RESOLVER = event.token() {
+            return self.on_bus_event(event, now);
         }
         let id = client_id(event.token());
         if let Some(peer) = self.peers.get_mut(id) {

@@ -1,0 +1,258 @@
+//! The bus: Redis, or nothing but this process.
+//!
+//! Without Redis, whatever is wanted is live at once. With Redis, the link says what is live, and
+//! everything that happens to it is said in the log, since a server that is deaf and does not say
+//! so is the worst kind.
+
+use std::io;
+use std::time::Duration;
+
+use mio::{Registry, Token};
+
+use super::quiet::Quiet;
+use super::resolve::Resolver;
+use super::upstream::Upstream;
+use super::{LINK, RESOLVER, Server};
+use crate::channel::Channel;
+use crate::now::Now;
+use crate::redis::{
+    ConnectFailure, Endpoint, Link, LinkEvent, LinkSettings, MAX_REPLY_BYTES, Odd, Reason,
+    RedisAddress,
+};
+use crate::site::AWAKE;
+use crate::websocket::close::CloseCode;
+
+/// What the loop keeps for Redis.
+pub(super) struct Redis {
+    address: RedisAddress,
+    link: Upstream<Link>,
+    resolver: Resolver,
+    quiet: Quiet,
+    /// Since when the link has been down after it was live.
+    gap_since: Option<Duration>,
+}
+
+impl Redis {
+    pub(super) fn new(
+        address: RedisAddress,
+        max_message_bytes: usize,
+        seed: u64,
+        registry: &Registry,
+    ) -> io::Result<Self> {
+        let settings = LinkSettings {
+            credentials: address.credentials.clone(),
+            max_message_bytes,
+            max_reply_bytes: MAX_REPLY_BYTES,
+        };
+        Ok(Self {
+            link: Upstream::new(Link::new(settings, seed), LINK),
+            resolver: Resolver::new(registry, RESOLVER)?,
+            quiet: Quiet::default(),
+            gap_since: None,
+            address,
+        })
+    }
+
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.link.machine.deadline()
+    }
+
+    pub(super) fn has_input(&self) -> bool {
+        self.link.has_input()
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.link.machine.is_live()
+    }
+
+    fn connect(&mut self, asker: Token, registry: &Registry, now: Now) {
+        match &self.address.endpoint {
+            endpoint @ Endpoint::Unix(_) => self.link.connect_unix(endpoint, registry, now),
+            Endpoint::Tcp { host, port } => {
+                if let Some(addresses) = self.resolver.ask(asker, host, *port) {
+                    self.link.connect_tcp(addresses, registry, now);
+                }
+            }
+        }
+    }
+
+    fn on_resolved(&mut self, registry: &Registry, now: Now) {
+        while let Some((_, addresses)) = self.resolver.answer() {
+            if addresses.is_empty() {
+                self.link.machine.connect_failed(ConnectFailure::NoSuchHost, now);
+            } else {
+                self.link.connect_tcp(addresses, registry, now);
+            }
+        }
+    }
+
+    /// Warns, at most once a minute about things of the same kind.
+    fn warn(&mut self, kind: &'static str, what: &str, now: Now) {
+        if let Some(kept_back) = self.quiet.may_say(kind, now.since_start) {
+            let more = if kept_back == 0 {
+                String::new()
+            } else {
+                format!(" (and {kept_back} times more in the last minute)")
+            };
+            log::warn!("redis: {what}{more}");
+        }
+    }
+}
+
+impl Server {
+    /// Whether this channel never goes through Redis.
+    pub(super) fn is_local(&self, channel: &Channel) -> bool {
+        self.redis.is_none() || channel.as_str() == AWAKE
+    }
+
+    /// Whether a channel that is not live yet can become so soon.
+    pub(super) fn is_bus_reachable(&self) -> bool {
+        self.redis.as_ref().is_none_or(Redis::is_live)
+    }
+
+    pub(super) fn subscribe(&mut self, channel: &Channel, now: Now) {
+        if self.is_local(channel) {
+            self.hub.acknowledged(channel.as_str());
+        } else if let Some(redis) = &mut self.redis {
+            redis.link.machine.subscribe(channel, now);
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, channel: &Channel, now: Now) {
+        if let Some(redis) = &mut self.redis
+            && channel.as_str() != AWAKE
+        {
+            redis.link.machine.unsubscribe(channel, now);
+        }
+    }
+
+    pub(super) fn on_bus_event(&mut self, event: &mio::event::Event, now: Now) {
+        let Some(redis) = &mut self.redis else { return };
+        match event.token() {
+            LINK => redis.link.on_event(event, self.poll.registry(), now),
+            RESOLVER => redis.on_resolved(self.poll.registry(), now),
+            _ => {}
+        }
+    }
+
+    /// Reads what Redis has sent, up to this turn's budget, into the logs. It reads on until the
+    /// socket is empty, because every message that a pass carries more costs the clients no write.
+    pub(super) fn listen_to_bus(&mut self, now: Now) {
+        let mut budget = self.site.limits.bus_budget_bytes;
+        while let Some(redis) = &mut self.redis
+            && budget > 0
+            && redis.link.has_input()
+            && !self.broadcast.is_full()
+        {
+            budget = budget.saturating_sub(redis.link.fill(&mut self.buffer, now));
+            self.on_link_events(now);
+        }
+        if let Some(redis) = &mut self.redis {
+            redis.link.machine.on_deadline(now);
+        }
+        self.on_link_events(now);
+    }
+
+    pub(super) fn speak_to_bus(&mut self, now: Now) {
+        if let Some(redis) = &mut self.redis {
+            redis.link.flush(now);
+        }
+        self.on_link_events(now);
+    }
+
+    fn on_link_events(&mut self, now: Now) {
+        while let Some(redis) = &mut self.redis
+            && let Some(event) = redis.link.machine.poll_event()
+        {
+            match event {
+                LinkEvent::Connect => redis.connect(LINK, self.poll.registry(), now),
+                LinkEvent::Disconnect => redis.link.disconnect(),
+                LinkEvent::Message { channel, payload } => {
+                    if let Some(id) = self.hub.id(channel.as_str()) {
+                        self.broadcast.append(id, &payload);
+                    }
+                }
+                LinkEvent::Subscribed(channel) => self.hub.acknowledged(channel.as_str()),
+                LinkEvent::Live => self.on_live(now),
+                LinkEvent::Down { reason, was_live, retry_in } => {
+                    log::debug!("redis: {reason}; next try in {retry_in:?}");
+                    redis.warn(reason_kind(reason), &reason.to_string(), now);
+                    if was_live {
+                        self.on_down(now);
+                    }
+                }
+                LinkEvent::Denied { channel, why } => {
+                    redis.warn("denied", &format!("the channel {channel}: {why}"), now);
+                    self.on_denied(&channel, now);
+                }
+                LinkEvent::TooLarge { channel, bytes } => {
+                    let what = format!(
+                        "a message on {channel} was dropped, which is a gap: it is larger than \
+                         --max-publish"
+                    );
+                    log::debug!("redis: the message had {bytes} bytes");
+                    redis.warn("too large", &what, now);
+                }
+                LinkEvent::Odd(odd) => redis.warn(odd_text(odd), odd_text(odd), now),
+            }
+        }
+    }
+
+    fn on_live(&mut self, now: Now) {
+        let Some(redis) = &mut self.redis else { return };
+        redis.quiet = Quiet::default(); // whatever happens next is news
+        match redis.gap_since.take() {
+            None => log::info!("redis: connected to {}", redis.address),
+            Some(since) => {
+                let gap = now.since_start.saturating_sub(since);
+                log::warn!(
+                    "redis: connected again to {} after {:.1} s; what was published meanwhile on \
+                     the {} channels subscribed to is lost",
+                    redis.address,
+                    gap.as_secs_f64(),
+                    self.hub.channels(),
+                );
+            }
+        }
+    }
+
+    /// Everybody keeps their WebSocket, and nothing arrives; who waits for a channel is refused.
+    fn on_down(&mut self, now: Now) {
+        if let Some(redis) = &mut self.redis {
+            redis.gap_since = Some(now.since_start);
+        }
+        self.hub.link_lost(|channel| channel.as_str() == AWAKE);
+    }
+
+    /// Redis will not give us this channel (any more): nobody is left sitting on a dead one.
+    fn on_denied(&mut self, channel: &Channel, now: Now) {
+        let Some(id) = self.hub.denied(channel.as_str()) else { return };
+        let subscribers: Vec<_> = self.broadcast.subscribers(id).collect();
+        for client in subscribers {
+            if let Some(peer) = self.peers.get_mut(client) {
+                peer.conn.close(CloseCode::POLICY, "the channel is denied now", now);
+                self.follow_up(client, now);
+            }
+        }
+    }
+}
+
+/// A change of the reason is news; the same reason again is not.
+fn reason_kind(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Connect(_) => "connect",
+        Reason::Ended(_) => "ended",
+        Reason::NoAnswer => "no answer",
+        Reason::Refused(_) => "refused",
+        Reason::Garbage(_) => "garbage",
+        Reason::OutOfStep => "out of step",
+    }
+}
+
+fn odd_text(odd: Odd) -> &'static str {
+    match odd {
+        Odd::StrayMessage => "a message came for a channel that nobody asked for; dropped",
+        Odd::UnknownPush => "a push of an unknown kind came; dropped",
+        Odd::PingDenied => "PING is denied by the ACL: allow it with +ping",
+    }
+}

@@ -1,0 +1,750 @@
+//! The link that is subscribed to channels, as a machine of bytes and time.
+//!
+//! ```text
+//!              deadline              connected()             all answered
+//!   Waiting --------------> Connecting ----------> Greeting --------------> Live
+//!      ^       Connect          |                      |         Live        |
+//!      '------------------------'----------------------'---------------------'
+//!         Down: no connection, its end, no answer, a refusal, an unreadable or misplaced reply
+//! ```
+//!
+//! What to notice:
+//! * It never gives up: from every state a deadline or an event leads back to Connecting, and what
+//!   is wanted is asked for again from what is wanted *then*, not from a list of old commands.
+//! * A channel is live when `Subscribed` says so, and no longer when `Down` does; nothing is said to
+//!   be live because it was sent.
+//! * Nothing outlives its connection: bytes, half a message, questions and answers go with it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::address::Credentials;
+use super::backoff::Backoff;
+use super::commands::Commands;
+use super::event::{LinkEvent, Odd};
+use super::greeting::{Greeting, Refusal};
+use super::reason::{ConnectFailure, Ended, Reason};
+use super::replies::Replies;
+use super::shape::Reply;
+use super::subscriptions::{Denied, Destination, Subscriptions};
+use super::{ANSWER_DEADLINE, CONNECT_DEADLINE, PING_EVERY};
+use crate::channel::Channel;
+use crate::now::Now;
+
+/// What a [`Link`] has to know.
+#[derive(Clone, Debug)]
+pub struct LinkSettings {
+    /// Who to be to Redis.
+    pub credentials: Credentials,
+    /// The longest payload that is passed on; a longer one is dropped and reported.
+    pub max_message_bytes: usize,
+    /// The longest reply that is read, framing included; a longer one ends the connection.
+    pub max_reply_bytes: usize,
+}
+
+enum State {
+    Waiting { until: Duration },
+    Connecting { until: Duration },
+    Greeting { next: Greeting, until: Duration },
+    Live { ping_at: Duration, answer_by: Option<Duration> },
+}
+
+/// The subscriber link. It starts by wanting to connect: its first [`deadline`](Self::deadline) is
+/// the start of the process.
+pub struct Link {
+    settings: LinkSettings,
+    state: State,
+    backoff: Backoff,
+    replies: Replies,
+    commands: Commands,
+    subscriptions: Subscriptions,
+    events: VecDeque<LinkEvent>,
+}
+
+impl Link {
+    /// A link that will be who `settings` say; `seed` decides the jitter of its back-off.
+    #[must_use]
+    pub fn new(settings: LinkSettings, seed: u64) -> Self {
+        Self {
+            state: State::Waiting { until: Duration::ZERO },
+            backoff: Backoff::new(seed),
+            replies: Replies::new(settings.max_reply_bytes),
+            commands: Commands::default(),
+            subscriptions: Subscriptions::default(),
+            events: VecDeque::new(),
+            settings,
+        }
+    }
+
+    /// `channel` is wanted, now and after every reconnect. `Subscribed` or `Denied` answers once the
+    /// link is live.
+    pub fn subscribe(&mut self, channel: &Channel, now: Now) {
+        if self.subscriptions.want(channel) {
+            self.events.push_back(LinkEvent::Subscribed(channel.clone()));
+        }
+        self.say_changes(now);
+    }
+
+    /// `channel` is wanted no more: from here on none of its messages comes out.
+    pub fn unsubscribe(&mut self, channel: &Channel, now: Now) {
+        self.subscriptions.release(channel);
+        self.say_changes(now);
+    }
+
+    /// The socket asked for by `Connect` is open.
+    pub fn connected(&mut self, now: Now) {
+        let State::Connecting { .. } = self.state else { return };
+        let next = Greeting::say(&self.settings.credentials, &mut self.commands);
+        self.state = State::Greeting { next, until: now.since_start + ANSWER_DEADLINE };
+    }
+
+    /// The socket asked for by `Connect` could not be opened.
+    pub fn connect_failed(&mut self, why: ConnectFailure, now: Now) {
+        if let State::Connecting { .. } = self.state {
+            self.back_off(Reason::Connect(why), now);
+        }
+    }
+
+    /// Redis sent `bytes`.
+    pub fn receive(&mut self, mut bytes: &[u8], now: Now) {
+        while let State::Greeting { .. } | State::Live { .. } = self.state {
+            let taken = match self.replies.read(&mut bytes) {
+                Ok(Some(value)) => self.take(Reply::from(value), now),
+                Ok(None) => return,
+                Err(error) => Err(Reason::Garbage(error)),
+            };
+            if let Err(reason) = taken {
+                self.give_up(reason, now);
+            }
+        }
+    }
+
+    /// The socket has ended, with all received bytes handed in before.
+    pub fn eof(&mut self, ended: Ended, now: Now) {
+        match self.state {
+            State::Waiting { .. } => {}
+            State::Connecting { .. } | State::Greeting { .. } | State::Live { .. } => {
+                self.back_off(Reason::Ended(ended), now);
+            }
+        }
+    }
+
+    /// The next thing to do or to know, oldest first.
+    pub fn poll_event(&mut self) -> Option<LinkEvent> {
+        self.events.pop_front()
+    }
+
+    /// The bytes that the socket should take.
+    #[must_use]
+    pub fn output(&self) -> &[u8] {
+        self.commands.rest()
+    }
+
+    /// The socket took `count` bytes of [`output`](Self::output).
+    pub fn wrote(&mut self, count: usize) {
+        self.commands.wrote(count);
+    }
+
+    /// When to call [`on_deadline`](Self::on_deadline), on the clock of `Now::since_start`.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        Some(match self.state {
+            State::Waiting { until }
+            | State::Connecting { until }
+            | State::Greeting { until, .. } => until,
+            State::Live { ping_at, answer_by } => {
+                answer_by.map_or(ping_at, |answer_by| answer_by.min(ping_at))
+            }
+        })
+    }
+
+    /// Does what is due; nothing if it is too early.
+    pub fn on_deadline(&mut self, now: Now) {
+        if self.deadline().is_none_or(|deadline| deadline > now.since_start) {
+            return;
+        }
+        match self.state {
+            State::Waiting { .. } => {
+                self.state = State::Connecting { until: now.since_start + CONNECT_DEADLINE };
+                self.events.push_back(LinkEvent::Connect);
+            }
+            State::Connecting { .. } => {
+                self.give_up(Reason::Connect(ConnectFailure::TimedOut), now);
+            }
+            State::Greeting { .. } => self.give_up(Reason::NoAnswer, now),
+            State::Live { answer_by: Some(answer_by), .. } if answer_by <= now.since_start => {
+                self.give_up(Reason::NoAnswer, now);
+            }
+            State::Live { answer_by, .. } => {
+                self.subscriptions.say_ping(&mut self.commands);
+                self.state = State::Live {
+                    ping_at: now.since_start + PING_EVERY,
+                    answer_by: answer_by.or(Some(now.since_start + ANSWER_DEADLINE)),
+                };
+            }
+        }
+    }
+
+    /// Whether Redis answers.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        matches!(self.state, State::Live { .. })
+    }
+
+    fn take(&mut self, reply: Reply, now: Now) -> Result<(), Reason> {
+        let State::Greeting { next, .. } = self.state else { return self.take_live(reply, now) };
+        let until = now.since_start + ANSWER_DEADLINE;
+        if let Some(next) = next.answer(&reply)? {
+            self.state = State::Greeting { next, until };
+            return Ok(());
+        }
+        self.backoff.reset();
+        let ping_at = now.since_start + PING_EVERY;
+        self.state = State::Live { ping_at, answer_by: None };
+        self.events.push_back(LinkEvent::Live);
+        self.say_changes(now);
+        Ok(())
+    }
+
+    fn take_live(&mut self, reply: Reply, now: Now) -> Result<(), Reason> {
+        let event = match reply {
+            Reply::Message { channel, payload } => {
+                self.events.extend(self.message(&channel, payload));
+                return Ok(());
+            }
+            Reply::UnknownPush => {
+                self.events.push_back(LinkEvent::Odd(Odd::UnknownPush));
+                return Ok(());
+            }
+            Reply::Subscribed(name) => {
+                self.subscriptions.subscribed(&name)?.map(LinkEvent::Subscribed)
+            }
+            Reply::Unsubscribed(name) => {
+                self.subscriptions.unsubscribed(&name)?;
+                None
+            }
+            Reply::Pong => {
+                self.subscriptions.pong()?;
+                None
+            }
+            Reply::Refused(why @ Refusal::NoPermission) => match self.subscriptions.denied()? {
+                Denied::Channel(channel) => Some(LinkEvent::Denied { channel, why }),
+                Denied::Nobody => None,
+                Denied::Ping => Some(LinkEvent::Odd(Odd::PingDenied)),
+            },
+            Reply::Refused(why) => return Err(Reason::Refused(why)),
+            Reply::Okay | Reply::Receivers(_) | Reply::Misplaced => return Err(Reason::OutOfStep),
+        };
+        self.events.extend(event);
+        self.answered(now);
+        Ok(())
+    }
+
+    fn message(&self, name: &[u8], payload: Vec<u8>) -> Option<LinkEvent> {
+        match self.subscriptions.destination(name) {
+            Destination::To(channel) if payload.len() > self.settings.max_message_bytes => {
+                Some(LinkEvent::TooLarge { channel, bytes: payload.len() })
+            }
+            Destination::To(channel) => Some(LinkEvent::Message { channel, payload }),
+            Destination::Leftover => None,
+            Destination::Stray => Some(LinkEvent::Odd(Odd::StrayMessage)),
+        }
+    }
+
+    /// Redis made progress: the next answer has its whole time again, if one is owed.
+    fn answered(&mut self, now: Now) {
+        if let State::Live { answer_by, .. } = &mut self.state {
+            *answer_by = None;
+        }
+        self.say_changes(now);
+    }
+
+    /// Says what may be said, and sees to it that an owed answer has its deadline.
+    fn say_changes(&mut self, now: Now) {
+        let State::Live { answer_by, .. } = &mut self.state else { return };
+        self.subscriptions.say_changes(&mut self.commands);
+        if answer_by.is_none() && self.subscriptions.awaits_answer() {
+            *answer_by = Some(now.since_start + ANSWER_DEADLINE);
+        }
+    }
+
+    /// Ends the connection from this side.
+    fn give_up(&mut self, reason: Reason, now: Now) {
+        self.events.push_back(LinkEvent::Disconnect);
+        self.back_off(reason, now);
+    }
+
+    /// The socket is gone; waits for the next try.
+    fn back_off(&mut self, reason: Reason, now: Now) {
+        let was_live = self.is_live();
+        let retry_in = self.backoff.after(reason);
+        self.state = State::Waiting { until: now.since_start + retry_in };
+        self.replies = Replies::new(self.settings.max_reply_bytes);
+        self.commands = Commands::default();
+        self.subscriptions.disconnected();
+        self.events.push_back(LinkEvent::Down { reason, was_live, retry_in });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::extent::ReplyError;
+    use super::*;
+    use proptest::prelude::*;
+
+    const GREETED: &[u8] = b"+OK\r\n+PONG\r\n";
+
+    fn channel(name: &str) -> Channel {
+        Channel::new(name).unwrap()
+    }
+
+    fn at(millis: u64) -> Now {
+        Now::default().later(Duration::from_millis(millis))
+    }
+
+    fn settings() -> LinkSettings {
+        LinkSettings {
+            credentials: Credentials::default(),
+            max_message_bytes: 64,
+            max_reply_bytes: 4096,
+        }
+    }
+
+    fn ack(kind: &str, name: &str) -> String {
+        format!("*3\r\n${}\r\n{kind}\r\n${}\r\n{name}\r\n:1\r\n", kind.len(), name.len())
+    }
+
+    fn message(name: &str, payload: &str) -> String {
+        format!(
+            "*3\r\n$7\r\nmessage\r\n${}\r\n{name}\r\n${}\r\n{payload}\r\n",
+            name.len(),
+            payload.len()
+        )
+    }
+
+    fn events(link: &mut Link) -> Vec<LinkEvent> {
+        std::iter::from_fn(|| link.poll_event()).collect()
+    }
+
+    /// The words of the output, which the socket then takes.
+    fn said(link: &mut Link) -> String {
+        let text = String::from_utf8(link.output().to_vec()).unwrap();
+        link.wrote(text.len());
+        let words: Vec<_> = text.lines().filter(|line| !line.starts_with(['*', '$'])).collect();
+        words.join(" ")
+    }
+
+    /// A link at whose start `wanted` was wanted, greeted and with its first commands written.
+    fn live(wanted: &[&str]) -> Link {
+        let mut link = Link::new(settings(), 1);
+        for name in wanted {
+            link.subscribe(&channel(name), at(0));
+        }
+        link.on_deadline(at(0));
+        link.connected(at(0));
+        link.receive(GREETED, at(0));
+        assert_eq!(events(&mut link), [LinkEvent::Connect, LinkEvent::Live]);
+        assert!(link.is_live());
+        said(&mut link);
+        link
+    }
+
+    /// A live link whose channels `names` are acknowledged.
+    fn subscribed(names: &[&str]) -> Link {
+        let mut link = live(names);
+        for name in names {
+            link.receive(ack("subscribe", name).as_bytes(), at(0));
+        }
+        assert_eq!(events(&mut link).len(), names.len());
+        link
+    }
+
+    /// The one reason for which the link went down, and whether it dropped the socket itself.
+    fn down(link: &mut Link) -> (Reason, bool) {
+        assert!(!link.is_live());
+        assert_eq!(link.output(), b"");
+        match &events(link)[..] {
+            [LinkEvent::Disconnect, LinkEvent::Down { reason, .. }] => (*reason, true),
+            [LinkEvent::Down { reason, .. }] => (*reason, false),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn waiting_wants_to_connect_at_once() {
+        let mut link = Link::new(settings(), 1);
+        assert_eq!((link.deadline(), link.output()), (Some(Duration::ZERO), &b""[..]));
+        link.on_deadline(at(7));
+        assert_eq!(events(&mut link), [LinkEvent::Connect]);
+        assert_eq!(link.deadline(), Some(Duration::from_millis(3007)));
+    }
+
+    #[test]
+    fn greeting_says_all_at_once_and_live_subscribes_to_what_is_wanted() {
+        let mut link = Link::new(
+            LinkSettings {
+                credentials: Credentials { username: None, password: Some("pw".into()) },
+                ..settings()
+            },
+            1,
+        );
+        link.subscribe(&channel("b"), at(0));
+        link.subscribe(&channel("a"), at(0));
+        link.on_deadline(at(0));
+        link.connected(at(10));
+        assert_eq!(said(&mut link), "AUTH pw CLIENT SETNAME barewire PING");
+        assert_eq!(link.deadline(), Some(Duration::from_millis(5010)));
+        link.receive(b"+OK\r\n-NOPERM no\r\n", at(20));
+        assert_eq!(link.deadline(), Some(Duration::from_millis(5020)), "each step has its time");
+        assert!(!link.is_live());
+        link.receive(b"+PONG\r\n", at(30));
+        assert_eq!(events(&mut link), [LinkEvent::Connect, LinkEvent::Live]);
+        assert_eq!(said(&mut link), "SUBSCRIBE a b");
+        link.receive(ack("subscribe", "a").as_bytes(), at(40));
+        assert_eq!(events(&mut link), [LinkEvent::Subscribed(channel("a"))]);
+    }
+
+    #[test]
+    fn greeting_refused_goes_down_with_what_to_do() {
+        for (reply, refusal) in [
+            ("-WRONGPASS invalid\r\n", Refusal::WrongPassword),
+            ("-NOAUTH Authentication required.\r\n", Refusal::NoAuth),
+            ("-ERR max number of clients reached\r\n", Refusal::TooManyClients),
+            ("-DENIED Redis is running in protected mode\r\n", Refusal::Protected),
+            ("+OK\r\n-LOADING Redis is loading\r\n", Refusal::Loading),
+            ("+OK\r\n-MASTERDOWN Link with MASTER is down\r\n", Refusal::MasterDown),
+        ] {
+            let mut link = Link::new(settings(), 1);
+            link.on_deadline(at(0));
+            link.connected(at(0));
+            link.receive(reply.as_bytes(), at(0));
+            events(&mut link).remove(0);
+            link.on_deadline(at(6000));
+            assert_eq!(events(&mut link), [LinkEvent::Connect], "{reply:?}: on its way back");
+            link.connected(at(6000));
+            link.receive(reply.as_bytes(), at(6000));
+            assert_eq!(down(&mut link), (Reason::Refused(refusal), true));
+        }
+    }
+
+    #[test]
+    fn connecting_fails_or_takes_too_long() {
+        let mut link = Link::new(settings(), 1);
+        link.on_deadline(at(0));
+        events(&mut link);
+        link.connect_failed(ConnectFailure::Refused, at(1));
+        assert_eq!(down(&mut link), (Reason::Connect(ConnectFailure::Refused), false));
+        link.on_deadline(at(100));
+        events(&mut link);
+        link.on_deadline(at(3099));
+        assert_eq!(events(&mut link), []);
+        link.on_deadline(at(3100));
+        assert_eq!(down(&mut link), (Reason::Connect(ConnectFailure::TimedOut), true));
+        // What its socket still has to say is of no interest any more.
+        link.connected(at(3101));
+        link.receive(GREETED, at(3101));
+        link.eof(Ended::Reset, at(3101));
+        link.connect_failed(ConnectFailure::Refused, at(3101));
+        assert_eq!((events(&mut link), link.output()), (vec![], &b""[..]));
+    }
+
+    #[test]
+    fn back_off_is_exact_for_a_seed_and_starts_anew_after_live() {
+        let mut link = Link::new(settings(), 1);
+        let mut now = at(0);
+        let mut waits = Vec::new();
+        for round in 0..6 {
+            link.on_deadline(now);
+            if round == 4 {
+                link.connected(now);
+                link.receive(GREETED, now);
+            }
+            link.eof(Ended::Closed, now);
+            let Some(LinkEvent::Down { retry_in, was_live, .. }) = events(&mut link).pop() else {
+                panic!("not down");
+            };
+            assert_eq!(was_live, round == 4);
+            assert_eq!(link.deadline(), Some(now.since_start + retry_in));
+            waits.push(retry_in.as_micros());
+            now = now.later(retry_in);
+        }
+        assert_eq!(waits, [32852, 53462, 47927, 311547, 484, 78108]);
+    }
+
+    #[test]
+    fn live_pings_every_five_seconds_and_takes_either_pong() {
+        for wanted in [&[][..], &["a"]] {
+            let mut link = subscribed(wanted);
+            assert_eq!(link.deadline(), Some(Duration::from_secs(5)));
+            link.on_deadline(at(4999));
+            assert_eq!(link.output(), b"");
+            link.on_deadline(at(5000));
+            assert_eq!(said(&mut link), "PING");
+            link.receive(b"*2\r\n$4\r\npong\r\n$0\r\n\r\n", at(6000));
+            assert_eq!(link.deadline(), Some(Duration::from_secs(10)));
+            link.on_deadline(at(10_000));
+            link.receive(b"+PONG\r\n", at(14_999));
+            link.on_deadline(at(15_000));
+            assert_eq!(said(&mut link), "PING PING");
+            assert!(link.is_live() && events(&mut link).is_empty());
+        }
+    }
+
+    #[test]
+    fn live_without_a_pong_goes_down_though_messages_flow() {
+        let mut link = subscribed(&["a"]);
+        link.on_deadline(at(5000));
+        link.receive(message("a", "x").as_bytes(), at(9999));
+        assert_eq!(events(&mut link).len(), 1);
+        link.on_deadline(at(9999));
+        assert!(link.is_live());
+        link.on_deadline(at(10_000));
+        assert_eq!(down(&mut link), (Reason::NoAnswer, true));
+    }
+
+    #[test]
+    fn live_without_progress_on_a_round_goes_down() {
+        let mut link = live(&["a", "b"]);
+        assert_eq!(link.deadline(), Some(Duration::from_secs(5)));
+        link.receive(ack("subscribe", "a").as_bytes(), at(4000));
+        link.on_deadline(at(5000));
+        assert!(link.is_live());
+        assert_eq!(link.deadline(), Some(Duration::from_secs(9)), "one answer is progress");
+        events(&mut link);
+        link.on_deadline(at(9000));
+        assert_eq!(down(&mut link), (Reason::NoAnswer, true));
+    }
+
+    #[test]
+    fn live_passes_messages_on_byte_by_byte() {
+        let mut link = subscribed(&["a", "räksmörgås"]);
+        for (name, payload) in [("a", ""), ("a", "x\r\n\0"), ("räksmörgås", "🦐")] {
+            link.receive(message(name, payload).as_bytes(), at(1));
+            let expected =
+                LinkEvent::Message { channel: channel(name), payload: payload.as_bytes().to_vec() };
+            assert_eq!(events(&mut link), [expected]);
+        }
+    }
+
+    #[test]
+    fn live_message_over_the_limit_costs_a_gap_and_not_the_link() {
+        let mut link = subscribed(&["a"]);
+        let long = "x".repeat(65);
+        link.receive((message("a", &long) + &message("a", &long[1..])).as_bytes(), at(1));
+        let events = events(&mut link);
+        assert_eq!(events[0], LinkEvent::TooLarge { channel: channel("a"), bytes: 65 });
+        assert!(matches!(&events[1], LinkEvent::Message { payload, .. } if payload.len() == 64));
+        assert!(link.is_live());
+    }
+
+    #[test]
+    fn live_reply_over_the_limit_ends_the_link_before_it_came() {
+        let mut link = subscribed(&["a"]);
+        link.receive(b"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$4096\r\n", at(1));
+        assert_eq!(down(&mut link), (Reason::Garbage(ReplyError::TooLong), true));
+    }
+
+    #[test]
+    fn live_half_a_message_before_the_end_is_never_delivered() {
+        let whole = message("a", "hello");
+        for cut in 0..whole.len() {
+            let mut link = subscribed(&["a"]);
+            link.receive(&whole.as_bytes()[..cut], at(1));
+            link.eof(Ended::Closed, at(1));
+            assert_eq!(down(&mut link), (Reason::Ended(Ended::Closed), false));
+            // And its rest means nothing to the next connection.
+            link.on_deadline(at(100));
+            link.connected(at(100));
+            link.receive(GREETED, at(100));
+            assert_eq!(events(&mut link), [LinkEvent::Connect, LinkEvent::Live]);
+        }
+    }
+
+    #[test]
+    fn live_quick_resubscribe_is_live_only_with_the_new_acknowledgement() {
+        let mut link = subscribed(&["a"]);
+        link.unsubscribe(&channel("a"), at(1));
+        link.subscribe(&channel("a"), at(1));
+        assert_eq!(said(&mut link), "UNSUBSCRIBE a");
+        link.receive(message("a", "leftover").as_bytes(), at(2));
+        link.receive(ack("unsubscribe", "a").as_bytes(), at(2));
+        assert_eq!(events(&mut link), []);
+        assert_eq!(said(&mut link), "SUBSCRIBE a");
+        link.receive((ack("subscribe", "a") + &message("a", "new")).as_bytes(), at(3));
+        let payload = b"new".to_vec();
+        assert_eq!(
+            events(&mut link),
+            [
+                LinkEvent::Subscribed(channel("a")),
+                LinkEvent::Message { channel: channel("a"), payload }
+            ]
+        );
+    }
+
+    #[test]
+    fn live_wanted_again_before_the_unsubscribe_went_out_is_subscribed_at_once() {
+        let mut link = subscribed(&["a", "b"]);
+        link.unsubscribe(&channel("b"), at(1));
+        link.unsubscribe(&channel("a"), at(1));
+        link.subscribe(&channel("a"), at(1));
+        assert_eq!(events(&mut link), [LinkEvent::Subscribed(channel("a"))]);
+        assert_eq!(said(&mut link), "UNSUBSCRIBE b");
+        link.receive(ack("unsubscribe", "b").as_bytes(), at(2));
+        assert_eq!(said(&mut link), "");
+    }
+
+    #[test]
+    fn live_denied_batch_is_tried_name_by_name() {
+        let mut link = live(&["a", "b"]);
+        link.receive(b"-NOPERM No permissions to access a channel\r\n", at(1));
+        assert_eq!(said(&mut link), "SUBSCRIBE a SUBSCRIBE b");
+        link.receive(b"-NOPERM No permissions to access a channel\r\n", at(2));
+        link.receive(ack("subscribe", "b").as_bytes(), at(2));
+        assert_eq!(
+            events(&mut link),
+            [
+                LinkEvent::Denied { channel: channel("a"), why: Refusal::NoPermission },
+                LinkEvent::Subscribed(channel("b"))
+            ]
+        );
+        assert!(link.is_live());
+        assert_eq!(link.deadline(), Some(Duration::from_secs(5)), "nothing is owed");
+    }
+
+    #[test]
+    fn live_and_what_should_not_come() {
+        let refused = |refusal| Err(Reason::Refused(refusal));
+        for (input, expected) in [
+            (message("b", "x"), Ok(Some(Odd::StrayMessage))),
+            (
+                "*3\r\n$7\r\nmessage\r\n$1\r\n\u{ff}".into(),
+                Err(Reason::Garbage(ReplyError::UnendedBulk)),
+            ),
+            ("*1\r\n$10\r\ninvalidate\r\n".into(), Ok(Some(Odd::UnknownPush))),
+            ("+OK\r\n".into(), Err(Reason::OutOfStep)),
+            ("+PONG\r\n".into(), Err(Reason::OutOfStep)),
+            (":1\r\n".into(), Err(Reason::OutOfStep)),
+            ("$-1\r\n".into(), Err(Reason::OutOfStep)),
+            (ack("unsubscribe", "a"), Err(Reason::OutOfStep)),
+            (ack("subscribe", "a"), Err(Reason::OutOfStep)),
+            ("-NOPERM no\r\n".into(), Err(Reason::OutOfStep)),
+            ("-ERR Protocol error\r\n".into(), refused(Refusal::Other)),
+            ("-LOADING wait\r\n".into(), refused(Refusal::Loading)),
+            ("-READONLY replica\r\n".into(), refused(Refusal::ReadOnly)),
+            ("HTTP/1.1 400\r\n".into(), Err(Reason::Garbage(ReplyError::UnknownType))),
+        ] {
+            let mut link = subscribed(&["a"]);
+            link.receive(input.as_bytes(), at(1));
+            match expected {
+                Ok(odd) => {
+                    let odd: Vec<_> = odd.map(LinkEvent::Odd).into_iter().collect();
+                    assert_eq!((events(&mut link), link.is_live()), (odd, true), "{input:?}");
+                }
+                Err(reason) => assert_eq!(down(&mut link), (reason, true), "{input:?}"),
+            }
+        }
+        let mut link = subscribed(&["a"]);
+        link.on_deadline(at(5000));
+        link.receive(b"-NOPERM ping\r\n", at(5001));
+        assert_eq!(events(&mut link), [LinkEvent::Odd(Odd::PingDenied)]);
+    }
+
+    #[test]
+    fn down_and_back_every_wanted_channel_is_acknowledged_anew() {
+        let mut link = subscribed(&["a", "b"]);
+        link.eof(Ended::Reset, at(1));
+        assert_eq!(down(&mut link).0, Reason::Ended(Ended::Reset));
+        link.unsubscribe(&channel("a"), at(2));
+        link.subscribe(&channel("c"), at(2));
+        assert_eq!((events(&mut link), link.output()), (vec![], &b""[..]));
+        link.on_deadline(at(100));
+        link.connected(at(100));
+        assert_eq!(said(&mut link), "CLIENT SETNAME barewire PING");
+        link.receive(GREETED, at(100));
+        assert_eq!(said(&mut link), "SUBSCRIBE b c");
+        link.receive((ack("subscribe", "b") + &ack("subscribe", "c")).as_bytes(), at(100));
+        let [b, c] = ["b", "c"].map(|name| LinkEvent::Subscribed(channel(name)));
+        assert_eq!(events(&mut link), [LinkEvent::Connect, LinkEvent::Live, b, c]);
+    }
+
+    /// What Redis might send to a link that wants `a`, `b` and `c`, right or wrong.
+    fn conversation() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            6 => proptest::sample::select(vec!["a", "b", "c", "d"])
+                .prop_map(|name| message(name, "hello").into_bytes()),
+            1 => Just(message("a", &"x".repeat(70)).into_bytes()),
+            1 => Just(b"*1\r\n$3\r\nnew\r\n".to_vec()),
+            1 => Just(b"-NOPERM no\r\n".to_vec()),
+            1 => Just(b"+PONG\r\n".to_vec()),
+            1 => proptest::collection::vec(any::<u8>(), 0..8),
+        ];
+        let acknowledged = ["a", "b", "c"].map(|name| ack("subscribe", name)).concat();
+        proptest::collection::vec(piece, 0..10)
+            .prop_map(move |pieces| [GREETED, acknowledged.as_bytes(), &pieces.concat()].concat())
+    }
+
+    fn run(bytes: &[u8], sizes: &[usize]) -> (Vec<LinkEvent>, Vec<u8>, Option<Duration>) {
+        let mut link = Link::new(settings(), 3);
+        for name in ["a", "b", "c"] {
+            link.subscribe(&channel(name), at(0));
+        }
+        link.on_deadline(at(0));
+        link.connected(at(0));
+        let (mut rest, mut sizes) = (bytes, sizes.iter().cycle());
+        while !rest.is_empty() {
+            let (chunk, later) = rest.split_at((*sizes.next().unwrap()).min(rest.len()));
+            link.receive(chunk, at(1));
+            rest = later;
+        }
+        (events(&mut link), link.output().to_vec(), link.deadline())
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_change_nothing(
+            bytes in conversation(), sizes in proptest::collection::vec(1..40_usize, 1..5),
+        ) {
+            let whole = run(&bytes, &[bytes.len()]);
+            prop_assert_eq!(&run(&bytes, &[1]), &whole);
+            prop_assert_eq!(&run(&bytes, &sizes), &whole);
+            for cut in 1..bytes.len() {
+                prop_assert_eq!(&run(&bytes, &[cut, bytes.len()]), &whole);
+            }
+        }
+
+        #[test]
+        fn whatever_happens_the_link_is_live_or_on_its_way_back(
+            seed in any::<u64>(),
+            steps in proptest::collection::vec((0..8_u8, conversation(), 0..7000_u64), 1..40),
+        ) {
+            let mut link = Link::new(settings(), seed);
+            let mut now = at(0);
+            for (what, bytes, pause) in steps {
+                match what {
+                    0 => link.connected(now),
+                    1 => link.connect_failed(ConnectFailure::Other, now),
+                    2 => link.eof(Ended::Other, now),
+                    3 => link.subscribe(&channel("a"), now),
+                    4 => link.unsubscribe(&channel("a"), now),
+                    5 => link.receive(&bytes, now),
+                    6 => link.receive(&bytes[GREETED.len()..], now),
+                    _ => link.wrote(link.output().len()),
+                }
+                events(&mut link);
+                now = now.later(Duration::from_millis(pause));
+                let due = link.deadline().unwrap();
+                prop_assert!(due <= now.since_start + Duration::from_secs(5));
+                link.on_deadline(now);
+            }
+            // A Redis that works brings it back, from wherever it was, within 5 s of back-off after
+            // what it was still waiting for.
+            link.eof(Ended::Closed, now);
+            events(&mut link);
+            now.since_start = link.deadline().unwrap();
+            link.on_deadline(now);
+            link.connected(now);
+            link.receive(GREETED, now);
+            prop_assert_eq!(events(&mut link), [LinkEvent::Connect, LinkEvent::Live]);
+        }
+    }
+}

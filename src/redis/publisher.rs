@@ -1,0 +1,558 @@
+//! The second connection to Redis, over which messages are published.
+//!
+//! ```text
+//!   Idle --publish()--> Connecting --connected()--> Greeting --all answered--> Live
+//!    ^       Connect        |                          |                         |
+//!    '----------------------'--------------------------'-------------------------'
+//!         Down: every publish that is owed fails; for a while new ones fail at once
+//! ```
+//!
+//! What to notice:
+//! * It is a connection of its own because in RESP2 a connection that is subscribed may not publish,
+//!   and it is opened at the first publish because most servers never do.
+//! * Publishes are pipelined: the answers come in the order of the commands.
+//! * Nothing is sent twice. A publish whose answer is lost may have arrived; whoever asked for it is
+//!   told just that, and can decide.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::address::Credentials;
+use super::backoff::Backoff;
+use super::commands::Commands;
+use super::event::{PublishFailure, PublisherEvent};
+use super::greeting::Greeting;
+use super::reason::{ConnectFailure, Ended, Reason};
+use super::replies::Replies;
+use super::shape::Reply;
+use super::{ANSWER_DEADLINE, CONNECT_DEADLINE};
+use crate::channel::Channel;
+use crate::now::Now;
+
+/// The most publishes that wait for their answers.
+const MAX_OWED: usize = 1_024;
+/// The most bytes of bodies that wait for their answers. A single one may be longer: its limit is
+/// `--max-publish`.
+const MAX_OWED_BYTES: usize = 16 << 20;
+/// The longest answer to anything a publisher says is one line.
+const MAX_REPLY_BYTES: usize = 64 << 10;
+
+enum State {
+    Idle { not_before: Duration, why: PublishFailure },
+    Connecting { until: Duration },
+    Greeting { next: Greeting, until: Duration },
+    Live,
+}
+
+/// A publish that Redis has not answered.
+struct Owed {
+    ticket: u64,
+    bytes: usize,
+    by: Duration,
+}
+
+/// The publishing connection.
+pub struct Publisher {
+    credentials: Credentials,
+    state: State,
+    backoff: Backoff,
+    replies: Replies,
+    commands: Commands,
+    /// Publishes that came before Redis was greeted.
+    held_back: Commands,
+    owed: VecDeque<Owed>,
+    owed_bytes: usize,
+    events: VecDeque<PublisherEvent>,
+}
+
+impl Publisher {
+    /// A publisher that will be who `credentials` say; `seed` decides the jitter of its back-off.
+    #[must_use]
+    pub fn new(credentials: Credentials, seed: u64) -> Self {
+        Self {
+            credentials,
+            state: State::Idle { not_before: Duration::ZERO, why: PublishFailure::Unreachable },
+            backoff: Backoff::new(seed),
+            replies: Replies::new(MAX_REPLY_BYTES),
+            commands: Commands::default(),
+            held_back: Commands::default(),
+            owed: VecDeque::new(),
+            owed_bytes: 0,
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Publishes `body` to `channel`. `Published` or `Failed` with this `ticket` follows, at once or
+    /// within [`ANSWER_DEADLINE`].
+    pub fn publish(&mut self, ticket: u64, channel: &Channel, body: &[u8], now: Now) {
+        if let State::Idle { not_before, why } = self.state {
+            if now.since_start < not_before {
+                return self.events.push_back(PublisherEvent::Failed { ticket, why });
+            }
+            self.state = State::Connecting { until: now.since_start + CONNECT_DEADLINE };
+            self.events.push_back(PublisherEvent::Connect);
+        }
+        let too_long = !self.owed.is_empty() && self.owed_bytes + body.len() > MAX_OWED_BYTES;
+        if too_long || self.owed.len() == MAX_OWED {
+            let why = PublishFailure::TooMany;
+            return self.events.push_back(PublisherEvent::Failed { ticket, why });
+        }
+        let by = now.since_start + ANSWER_DEADLINE;
+        self.owed.push_back(Owed { ticket, bytes: body.len(), by });
+        self.owed_bytes += body.len();
+        // Not before the greeting went well: a PUBLISH that is refused with its AUTH is a plain
+        // failure, one that slipped through as the default user would not be.
+        let line = if self.is_live() { &mut self.commands } else { &mut self.held_back };
+        line.publish(channel, body);
+    }
+
+    /// The socket asked for by `Connect` is open.
+    pub fn connected(&mut self, now: Now) {
+        let State::Connecting { .. } = self.state else { return };
+        let next = Greeting::say(&self.credentials, &mut self.commands);
+        self.state = State::Greeting { next, until: now.since_start + ANSWER_DEADLINE };
+    }
+
+    /// The socket asked for by `Connect` could not be opened.
+    pub fn connect_failed(&mut self, why: ConnectFailure, now: Now) {
+        if let State::Connecting { .. } = self.state {
+            self.back_off(Reason::Connect(why), now);
+        }
+    }
+
+    /// Redis sent `bytes`.
+    pub fn receive(&mut self, mut bytes: &[u8], now: Now) {
+        while let State::Greeting { .. } | State::Live = self.state {
+            let taken = match self.replies.read(&mut bytes) {
+                Ok(Some(value)) => self.take(&Reply::from(value), now),
+                Ok(None) => return,
+                Err(error) => Err(Reason::Garbage(error)),
+            };
+            if let Err(reason) = taken {
+                self.give_up(reason, now);
+            }
+        }
+    }
+
+    /// The socket has ended, with all received bytes handed in before.
+    pub fn eof(&mut self, ended: Ended, now: Now) {
+        match self.state {
+            State::Idle { .. } => {}
+            State::Connecting { .. } | State::Greeting { .. } | State::Live => {
+                self.back_off(Reason::Ended(ended), now);
+            }
+        }
+    }
+
+    /// The next thing to do or to know, oldest first.
+    pub fn poll_event(&mut self) -> Option<PublisherEvent> {
+        self.events.pop_front()
+    }
+
+    /// The bytes that the socket should take.
+    #[must_use]
+    pub fn output(&self) -> &[u8] {
+        self.commands.rest()
+    }
+
+    /// The socket took `count` bytes of [`output`](Self::output).
+    pub fn wrote(&mut self, count: usize) {
+        self.commands.wrote(count);
+    }
+
+    /// When to call [`on_deadline`](Self::on_deadline), on the clock of `Now::since_start`.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        let oldest = self.owed.front().map(|owed| owed.by);
+        match self.state {
+            State::Idle { .. } => None,
+            State::Connecting { until } | State::Greeting { until, .. } => {
+                Some(oldest.map_or(until, |oldest| oldest.min(until)))
+            }
+            State::Live => oldest,
+        }
+    }
+
+    /// Does what is due; nothing if it is too early.
+    pub fn on_deadline(&mut self, now: Now) {
+        if self.deadline().is_none_or(|deadline| deadline > now.since_start) {
+            return;
+        }
+        let reason = match self.state {
+            State::Connecting { .. } => Reason::Connect(ConnectFailure::TimedOut),
+            // An answer that came later would be taken for that of the next publish, so the
+            // connection goes with the answer.
+            State::Idle { .. } | State::Greeting { .. } | State::Live => Reason::NoAnswer,
+        };
+        self.give_up(reason, now);
+    }
+
+    /// Whether Redis has been greeted and the connection stands.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        matches!(self.state, State::Live)
+    }
+
+    fn take(&mut self, reply: &Reply, now: Now) -> Result<(), Reason> {
+        let State::Greeting { next, .. } = self.state else { return self.take_answer(reply) };
+        if let Some(next) = next.answer(reply)? {
+            self.state = State::Greeting { next, until: now.since_start + ANSWER_DEADLINE };
+            return Ok(());
+        }
+        self.backoff.reset();
+        self.state = State::Live;
+        self.commands.append(&mut self.held_back);
+        Ok(())
+    }
+
+    fn take_answer(&mut self, reply: &Reply) -> Result<(), Reason> {
+        match *reply {
+            Reply::Receivers(receivers) => {
+                let ticket = self.answered().ok_or(Reason::OutOfStep)?;
+                self.events.push_back(PublisherEvent::Published { ticket, receivers });
+                Ok(())
+            }
+            Reply::Refused(refusal) => {
+                let ticket = self.answered().ok_or(Reason::Refused(refusal))?;
+                let why = PublishFailure::Refused(refusal);
+                self.events.push_back(PublisherEvent::Failed { ticket, why });
+                // Else the next one would fare no better; a new connection may find another Redis.
+                if refusal.spares_the_connection() { Ok(()) } else { Err(Reason::Refused(refusal)) }
+            }
+            Reply::Okay
+            | Reply::Pong
+            | Reply::Subscribed(_)
+            | Reply::Unsubscribed(_)
+            | Reply::Message { .. }
+            | Reply::UnknownPush
+            | Reply::Misplaced => Err(Reason::OutOfStep),
+        }
+    }
+
+    /// The oldest publish is answered; its ticket.
+    fn answered(&mut self) -> Option<u64> {
+        let Owed { ticket, bytes, .. } = self.owed.pop_front()?;
+        self.owed_bytes = self.owed_bytes.saturating_sub(bytes);
+        Some(ticket)
+    }
+
+    /// Ends the connection from this side.
+    fn give_up(&mut self, reason: Reason, now: Now) {
+        self.events.push_back(PublisherEvent::Disconnect);
+        self.back_off(reason, now);
+    }
+
+    /// The socket is gone, and with it every answer that was owed.
+    fn back_off(&mut self, reason: Reason, now: Now) {
+        let live = self.is_live();
+        let refuses_for = match reason {
+            // A connection that nobody needs may end as it likes: Redis has a `timeout` for such.
+            Reason::Ended(_) if live && self.owed.is_empty() => Duration::ZERO,
+            Reason::Connect(_)
+            | Reason::Ended(_)
+            | Reason::NoAnswer
+            | Reason::Refused(_)
+            | Reason::Garbage(_)
+            | Reason::OutOfStep => self.backoff.after(reason),
+        };
+        let unsent = match reason {
+            Reason::Refused(refusal) => PublishFailure::Refused(refusal),
+            Reason::Connect(_)
+            | Reason::Ended(_)
+            | Reason::NoAnswer
+            | Reason::Garbage(_)
+            | Reason::OutOfStep => PublishFailure::Unreachable,
+        };
+        let why = match live {
+            false => unsent,
+            true if reason == Reason::NoAnswer => PublishFailure::Timeout,
+            true => PublishFailure::Broken,
+        };
+        self.events.push_back(PublisherEvent::Down { reason, refuses_for });
+        let failed = self.owed.drain(..);
+        self.events
+            .extend(failed.map(|Owed { ticket, .. }| PublisherEvent::Failed { ticket, why }));
+        self.owed_bytes = 0;
+        self.replies = Replies::new(MAX_REPLY_BYTES);
+        self.commands = Commands::default();
+        self.held_back = Commands::default();
+        self.state = State::Idle { not_before: now.since_start + refuses_for, why: unsent };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::greeting::Refusal;
+    use super::*;
+    use proptest::prelude::*;
+
+    const GREETED: &[u8] = b"+OK\r\n+PONG\r\n";
+
+    fn at(millis: u64) -> Now {
+        Now::default().later(Duration::from_millis(millis))
+    }
+
+    fn publish(publisher: &mut Publisher, ticket: u64, millis: u64) {
+        publisher.publish(ticket, &Channel::new("a").unwrap(), b"hi", at(millis));
+    }
+
+    fn events(publisher: &mut Publisher) -> Vec<PublisherEvent> {
+        std::iter::from_fn(|| publisher.poll_event()).collect()
+    }
+
+    fn said(publisher: &mut Publisher) -> String {
+        let text = String::from_utf8(publisher.output().to_vec()).unwrap();
+        publisher.wrote(text.len());
+        let words: Vec<_> = text.lines().filter(|line| !line.starts_with(['*', '$'])).collect();
+        words.join(" ")
+    }
+
+    fn published(ticket: u64, receivers: u64) -> PublisherEvent {
+        PublisherEvent::Published { ticket, receivers }
+    }
+
+    fn failed(ticket: u64, why: PublishFailure) -> PublisherEvent {
+        PublisherEvent::Failed { ticket, why }
+    }
+
+    /// The tickets that failed, and why, without the rest.
+    fn failures(publisher: &mut Publisher) -> Vec<(u64, PublishFailure)> {
+        events(publisher)
+            .into_iter()
+            .filter_map(|event| match event {
+                PublisherEvent::Failed { ticket, why } => Some((ticket, why)),
+                PublisherEvent::Connect
+                | PublisherEvent::Disconnect
+                | PublisherEvent::Down { .. }
+                | PublisherEvent::Published { .. } => None,
+            })
+            .collect()
+    }
+
+    /// A live publisher that owes ticket 0.
+    fn live() -> Publisher {
+        let mut publisher = Publisher::new(Credentials::default(), 1);
+        publish(&mut publisher, 0, 0);
+        publisher.connected(at(0));
+        publisher.receive(GREETED, at(0));
+        assert_eq!(events(&mut publisher), [PublisherEvent::Connect]);
+        publisher
+    }
+
+    #[test]
+    fn idle_asks_for_nothing() {
+        let mut publisher = Publisher::new(Credentials::default(), 1);
+        publisher.on_deadline(at(100_000));
+        assert_eq!((publisher.deadline(), publisher.output()), (None, &b""[..]));
+        assert_eq!(events(&mut publisher), []);
+    }
+
+    #[test]
+    fn first_publish_connects_greets_and_only_then_goes_out() {
+        let credentials = Credentials { username: Some("u".into()), password: Some("pw".into()) };
+        let mut publisher = Publisher::new(credentials, 1);
+        publish(&mut publisher, 7, 0);
+        publish(&mut publisher, 8, 0);
+        assert_eq!(events(&mut publisher), [PublisherEvent::Connect]);
+        assert_eq!(said(&mut publisher), "");
+        publisher.connected(at(10));
+        assert_eq!(said(&mut publisher), "AUTH u pw CLIENT SETNAME barewire PING");
+        publisher.receive(b"+OK\r\n+OK\r\n", at(20));
+        assert_eq!(said(&mut publisher), "");
+        publisher.receive(b"+PONG\r\n", at(20));
+        assert_eq!(said(&mut publisher), "PUBLISH a hi PUBLISH a hi");
+        publisher.receive(b":2\r\n:0\r\n", at(30));
+        assert_eq!(events(&mut publisher), [published(7, 2), published(8, 0)]);
+        assert_eq!(publisher.deadline(), None);
+        publish(&mut publisher, 9, 40);
+        assert_eq!(said(&mut publisher), "PUBLISH a hi");
+        publisher.receive(b":1\r\n", at(41));
+        assert_eq!(events(&mut publisher), [published(9, 1)]);
+    }
+
+    #[test]
+    fn connecting_fails_and_so_do_publishes_until_the_back_off_is_over() {
+        let mut publisher = Publisher::new(Credentials::default(), 1);
+        publish(&mut publisher, 1, 0);
+        publisher.connect_failed(ConnectFailure::Refused, at(1));
+        let refuses_for = Duration::from_micros(32_852);
+        let reason = Reason::Connect(ConnectFailure::Refused);
+        assert_eq!(
+            events(&mut publisher),
+            [
+                PublisherEvent::Connect,
+                PublisherEvent::Down { reason, refuses_for },
+                failed(1, PublishFailure::Unreachable),
+            ]
+        );
+        publish(&mut publisher, 2, 33);
+        assert_eq!(events(&mut publisher), [failed(2, PublishFailure::Unreachable)]);
+        publish(&mut publisher, 3, 34);
+        assert_eq!(events(&mut publisher), [PublisherEvent::Connect]);
+        publisher.on_deadline(at(3033));
+        assert_eq!(events(&mut publisher), []);
+        publisher.on_deadline(at(3034));
+        assert_eq!(failures(&mut publisher), [(3, PublishFailure::Unreachable)]);
+    }
+
+    #[test]
+    fn greeting_refused_fails_with_the_refusal_and_so_do_the_next() {
+        let mut publisher = Publisher::new(Credentials::default(), 1);
+        publish(&mut publisher, 1, 0);
+        publisher.connected(at(0));
+        publisher.receive(b"-NOAUTH Authentication required.\r\n", at(0));
+        let why = PublishFailure::Refused(Refusal::NoAuth);
+        assert_eq!(failures(&mut publisher), [(1, why)]);
+        publish(&mut publisher, 2, 1);
+        assert_eq!(events(&mut publisher), [failed(2, why)]);
+    }
+
+    #[test]
+    fn greeting_without_an_answer_fails_by_the_deadline_of_the_publish() {
+        let mut publisher = Publisher::new(Credentials::default(), 1);
+        publish(&mut publisher, 1, 0);
+        publisher.connected(at(2000));
+        publisher.on_deadline(at(4999));
+        assert_eq!(failures(&mut publisher), []);
+        publisher.on_deadline(at(5000));
+        assert_eq!(failures(&mut publisher), [(1, PublishFailure::Unreachable)], "never sent");
+    }
+
+    #[test]
+    fn live_denied_publish_fails_alone() {
+        let mut publisher = live();
+        publish(&mut publisher, 1, 0);
+        publisher.receive(b"-NOPERM no\r\n:3\r\n", at(1));
+        let denied = PublishFailure::Refused(Refusal::NoPermission);
+        assert_eq!(events(&mut publisher), [failed(0, denied), published(1, 3)]);
+        assert!(publisher.is_live());
+    }
+
+    #[test]
+    fn live_refused_by_a_replica_fails_and_looks_for_another_redis() {
+        let mut publisher = live();
+        publish(&mut publisher, 1, 0);
+        publisher.receive(b"-READONLY replica\r\n", at(1));
+        let refused = PublishFailure::Refused(Refusal::ReadOnly);
+        assert_eq!(failures(&mut publisher), [(0, refused), (1, PublishFailure::Broken)]);
+        publish(&mut publisher, 2, 60);
+        assert_eq!(events(&mut publisher), [PublisherEvent::Connect]);
+    }
+
+    #[test]
+    fn live_without_an_answer_times_out_and_drops_the_connection() {
+        let mut publisher = live();
+        publish(&mut publisher, 1, 3000);
+        assert_eq!(publisher.deadline(), Some(Duration::from_secs(5)));
+        publisher.on_deadline(at(5000));
+        assert_eq!(publisher.output(), b"");
+        let events = events(&mut publisher);
+        assert_eq!(events[0], PublisherEvent::Disconnect);
+        assert_eq!(events[2..], [0, 1].map(|ticket| failed(ticket, PublishFailure::Timeout)));
+        // The late answer finds nobody.
+        publisher.receive(b":1\r\n", at(5001));
+        assert_eq!(publisher.poll_event(), None);
+    }
+
+    #[test]
+    fn live_connection_that_breaks_fails_what_is_owed_and_sends_nothing_again() {
+        for (input, dropped) in [(&b":1\r"[..], false), (b"@", true), (b"+OK\r\n", true)] {
+            let mut publisher = live();
+            publisher.receive(input, at(1));
+            publisher.eof(Ended::Closed, at(1));
+            let events = events(&mut publisher);
+            assert_eq!(events.contains(&PublisherEvent::Disconnect), dropped);
+            assert_eq!(events.last(), Some(&failed(0, PublishFailure::Broken)));
+            publish(&mut publisher, 1, 6000);
+            publisher.connected(at(6000));
+            publisher.receive(GREETED, at(6000));
+            assert_eq!(said(&mut publisher), "CLIENT SETNAME barewire PING PUBLISH a hi");
+        }
+    }
+
+    #[test]
+    fn live_and_idle_may_end_without_a_back_off() {
+        let mut publisher = live();
+        publisher.receive(b":1\r\n", at(1));
+        publisher.eof(Ended::Closed, at(2));
+        let (reason, refuses_for) = (Reason::Ended(Ended::Closed), Duration::ZERO);
+        let down = PublisherEvent::Down { reason, refuses_for };
+        assert_eq!(events(&mut publisher), [published(0, 1), down]);
+        publish(&mut publisher, 1, 2);
+        assert_eq!(events(&mut publisher), [PublisherEvent::Connect]);
+    }
+
+    #[test]
+    fn live_answer_that_nobody_asked_for_ends_the_connection() {
+        let mut publisher = live();
+        publisher.receive(b":1\r\n:1\r\n", at(1));
+        assert!(!publisher.is_live());
+        assert_eq!(events(&mut publisher)[0..2], [published(0, 1), PublisherEvent::Disconnect]);
+    }
+
+    #[test]
+    fn too_many_publishes_are_refused_by_number_and_by_bytes() {
+        let mut publisher = live();
+        for ticket in 1..=1024 {
+            publish(&mut publisher, ticket, 0);
+        }
+        assert_eq!(events(&mut publisher), [failed(1024, PublishFailure::TooMany)]);
+
+        let mut publisher = live();
+        publisher.receive(b":0\r\n", at(0));
+        let (a, body) = (Channel::new("a").unwrap(), vec![b'x'; MAX_OWED_BYTES + 1]);
+        publisher.publish(1, &a, &body, at(0));
+        publish(&mut publisher, 2, 0);
+        assert_eq!(events(&mut publisher)[1..], [failed(2, PublishFailure::TooMany)]);
+        publisher.receive(b":1\r\n", at(0));
+        publish(&mut publisher, 3, 0);
+        assert_eq!(events(&mut publisher), [published(1, 1)]);
+    }
+
+    fn run(bytes: &[u8], step: usize) -> (Vec<PublisherEvent>, Vec<u8>) {
+        let mut publisher = Publisher::new(Credentials::default(), 3);
+        for ticket in 0..4 {
+            publish(&mut publisher, ticket, 0);
+        }
+        publisher.connected(at(0));
+        for chunk in bytes.chunks(step) {
+            publisher.receive(chunk, at(1));
+        }
+        (events(&mut publisher), publisher.output().to_vec())
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_change_nothing_and_every_ticket_ends_once(
+            pieces in proptest::collection::vec(prop_oneof![
+                4 => Just(b":12\r\n".to_vec()),
+                1 => Just(b"-NOPERM no\r\n".to_vec()),
+                1 => Just(b"-LOADING no\r\n".to_vec()),
+                1 => proptest::collection::vec(any::<u8>(), 0..6),
+            ], 0..7),
+            step in 1..20_usize,
+        ) {
+            let bytes = [GREETED, &pieces.concat()].concat();
+            let whole = run(&bytes, bytes.len());
+            prop_assert_eq!(&run(&bytes, 1), &whole);
+            prop_assert_eq!(&run(&bytes, step), &whole);
+
+            let mut publisher = Publisher::new(Credentials::default(), 3);
+            (0..4).for_each(|ticket| publish(&mut publisher, ticket, 0));
+            publisher.connected(at(0));
+            publisher.receive(&bytes, at(1));
+            publisher.on_deadline(at(5000));
+            let mut tickets: Vec<_> = events(&mut publisher).into_iter().filter_map(|event| {
+                match event {
+                    PublisherEvent::Published { ticket, .. }
+                    | PublisherEvent::Failed { ticket, .. } => Some(ticket),
+                    PublisherEvent::Connect
+                    | PublisherEvent::Disconnect
+                    | PublisherEvent::Down { .. } => None,
+                }
+            }).collect();
+            tickets.sort_unstable();
+            prop_assert_eq!(tickets, [0, 1, 2, 3]);
+        }
+    }
+}
