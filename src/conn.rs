@@ -9,17 +9,21 @@
 //!   waits for the rest.
 //!
 //! ```text
-//!           asks the process       101             we close        the peer's Close
-//!   Head ----------> Waiting --------------> Open -----------> Closing ------------+
-//!   ^ | \              |  \                    |                                   v
-//!   | |  \ 101 (echo)  |   +-- answered ---+   +------- the peer closes, ------> Linger --> Done
-//!   +-+   +------------|-------------------|-->|        or breaks a rule           ^
-//! answered, kept alive <-------------------+                                       |
-//!                      +------- refused, or answered for the last time ------------+
+//!             a body comes
+//!   Head ----------> Posting
+//!   ^ ^ | \             |                             we close          the peer's Close
+//!   | +-+  \            v        101                  ------> Closing --------------+
+//!   |  |    +------> Waiting ------------> Open -----/                              |
+//!   |  | answered       |  |         ^        |                                     v
+//!   |  | and kept       |  |         | 101    | the peer closes, or breaks a rule   |
+//!   |  +------(echo)----|--|---------+        +-----------------------------> Linger --> Done
+//!   +-------------------+  |                                                     ^
+//!       answered and kept  +-- refused, or answered for the last time -----------+
 //! ```
 
 mod exchange;
 mod outbox;
+mod posting;
 mod session;
 mod waiting;
 
@@ -28,13 +32,14 @@ use std::time::Duration;
 
 use self::exchange::Exchange;
 use self::outbox::Outbox;
+use self::posting::Posting;
 use self::session::{Closing, Purpose, Session};
 use self::waiting::Waiting;
 use crate::channel::Channel;
 use crate::http::Response;
 use crate::limits::Limits;
 use crate::now::Now;
-use crate::site::{Site, unavailable};
+use crate::site::{Question, Site, unavailable};
 use crate::websocket::close::{Close, CloseCode};
 
 /// One client's connection.
@@ -53,12 +58,31 @@ pub enum Event {
     /// It wants to subscribe to these channels, none named twice. The answer is [`Conn::admit`], or
     /// a refusal by [`Conn::answer`].
     Wants(Vec<Channel>),
+    /// It publishes `body` to `channel`. The answer, by [`Conn::answer`], says to how many.
+    Publish {
+        /// One that clients may subscribe to.
+        channel: Channel,
+        /// At most `--max-publish` bytes.
+        body: Vec<u8>,
+    },
+    /// Is the server ready to serve? Answered by [`Conn::answer`].
+    IsReady,
+}
+
+impl From<Question> for Event {
+    fn from(question: Question) -> Self {
+        match question {
+            Question::IsReady => Self::IsReady,
+        }
+    }
 }
 
 #[derive(Debug)]
 enum State {
     /// Reading a request's head, or waiting for its first byte.
     Head(Box<Exchange>),
+    /// Reading the body of a request that publishes.
+    Posting(Box<Posting>),
     /// A request that the rest of the process has to decide on.
     Waiting(Box<Waiting>),
     /// A WebSocket.
@@ -82,10 +106,10 @@ struct Linger {
 }
 
 impl Conn {
-    /// A client that has just been accepted.
+    /// A client that has just been accepted, from this machine or from elsewhere.
     #[must_use]
-    pub fn new(site: Rc<Site>, now: Now) -> Self {
-        let exchange = Exchange::new(&site.limits, now);
+    pub fn new(site: Rc<Site>, from_loopback: bool, now: Now) -> Self {
+        let exchange = Exchange::new(from_loopback, &site.limits, now);
         Self {
             site,
             state: State::Head(Box::new(exchange)),
@@ -102,6 +126,7 @@ impl Conn {
             let all = rest.len();
             let (state, taken) = match state {
                 State::Head(exchange) => exchange.receive(rest, &self.site, &mut self.outbox, now),
+                State::Posting(posting) => posting.receive(rest, &self.site, &mut self.outbox, now),
                 State::Waiting(waiting) => (waiting.receive(rest), all),
                 State::Open(session) => {
                     (session.receive(rest, &self.site, &mut self.outbox, now), all)
@@ -121,7 +146,11 @@ impl Conn {
         let has_requests = match &self.state {
             State::Head(exchange) => exchange.is_backed_up(),
             State::Waiting(waiting) => !waiting.is_withdrawn_by_eof(),
-            State::Open(_) | State::Closing(_) | State::Linger(_) | State::Done => false,
+            State::Posting(_)
+            | State::Open(_)
+            | State::Closing(_)
+            | State::Linger(_)
+            | State::Done => false,
         };
         if has_requests {
             self.has_ended = true;
@@ -135,7 +164,11 @@ impl Conn {
             // RFC 6455 section 7.1.5: an end without a Close is abnormal (1006), and nobody is there
             // to be told.
             State::Open(_) | State::Closing(_) => State::Done,
-            State::Head(_) | State::Waiting(_) | State::Linger(_) | State::Done => State::Done,
+            State::Head(_)
+            | State::Posting(_)
+            | State::Waiting(_)
+            | State::Linger(_)
+            | State::Done => State::Done,
         };
     }
 
@@ -144,6 +177,7 @@ impl Conn {
         match &mut self.state {
             State::Waiting(waiting) => waiting.take_event(),
             State::Head(_)
+            | State::Posting(_)
             | State::Open(_)
             | State::Closing(_)
             | State::Linger(_)
@@ -155,12 +189,15 @@ impl Conn {
     /// [`Conn::is_subscribed`]. If it does not wait for channels (any more), nothing happens.
     pub fn admit(&mut self, now: Now) {
         self.state = match std::mem::replace(&mut self.state, State::Done) {
-            State::Waiting(waiting) => {
-                let (state, mut inbox) = waiting.admit(&mut self.outbox, now);
-                self.state = state;
-                return self.receive(&mut inbox, now);
-            }
+            State::Waiting(waiting) => match waiting.admit(&mut self.outbox, now) {
+                Ok((state, mut inbox)) => {
+                    self.state = state;
+                    return self.receive(&mut inbox, now);
+                }
+                Err(waiting) => State::Waiting(waiting),
+            },
             other @ (State::Head(_)
+            | State::Posting(_)
             | State::Open(_)
             | State::Closing(_)
             | State::Linger(_)
@@ -182,6 +219,7 @@ impl Conn {
                 return;
             }
             other @ (State::Head(_)
+            | State::Posting(_)
             | State::Open(_)
             | State::Closing(_)
             | State::Linger(_)
@@ -196,6 +234,7 @@ impl Conn {
         match &self.state {
             State::Open(session) => session.purpose() == Purpose::Channels,
             State::Head(_)
+            | State::Posting(_)
             | State::Waiting(_)
             | State::Closing(_)
             | State::Linger(_)
@@ -209,6 +248,7 @@ impl Conn {
         match &mut self.state {
             State::Open(session) => session.take_ignored(),
             State::Head(_)
+            | State::Posting(_)
             | State::Waiting(_)
             | State::Closing(_)
             | State::Linger(_)
@@ -232,7 +272,11 @@ impl Conn {
             State::Waiting(_) => {
                 return self.answer(&unavailable("the channels cannot be had now"), now);
             }
-            other @ (State::Head(_) | State::Closing(_) | State::Linger(_) | State::Done) => other,
+            other @ (State::Head(_)
+            | State::Posting(_)
+            | State::Closing(_)
+            | State::Linger(_)
+            | State::Done) => other,
         };
     }
 
@@ -276,7 +320,7 @@ impl Conn {
                 self.outbox.len() < self.site.limits.outbox_mark_bytes
             }
             State::Waiting(waiting) => waiting.wants_input(&self.site),
-            State::Closing(_) | State::Linger(_) => true,
+            State::Posting(_) | State::Closing(_) | State::Linger(_) => true,
             State::Done => false,
         }
     }
@@ -289,6 +333,7 @@ impl Conn {
                 !std::mem::replace(&mut linger.is_shut, true)
             }
             State::Head(_)
+            | State::Posting(_)
             | State::Waiting(_)
             | State::Open(_)
             | State::Closing(_)
@@ -302,6 +347,7 @@ impl Conn {
     pub fn deadline(&self) -> Option<Duration> {
         match &self.state {
             State::Head(exchange) => Some(exchange.deadline()),
+            State::Posting(posting) => Some(posting.deadline()),
             State::Waiting(waiting) => Some(waiting.deadline()),
             State::Open(session) => Some(session.deadline(&self.site)),
             State::Closing(closing) => Some(closing.deadline),
@@ -320,6 +366,7 @@ impl Conn {
         }
         self.state = match std::mem::replace(&mut self.state, State::Done) {
             State::Head(exchange) => exchange.too_slow(&self.site, &mut self.outbox, now),
+            State::Posting(posting) => posting.too_slow(&self.site, &mut self.outbox, now),
             State::Open(session) => session.on_deadline(&self.site, &mut self.outbox, now),
             State::Waiting(_) | State::Closing(_) | State::Linger(_) | State::Done => State::Done,
         };

@@ -12,6 +12,7 @@ pub mod net;
 pub mod now;
 pub mod origin;
 pub mod redis;
+pub mod secret;
 pub mod site;
 pub mod timers;
 pub mod upgrade;

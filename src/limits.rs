@@ -14,6 +14,8 @@ pub struct Limits {
     /// The time for a whole head, from accept or from the end of the answer before: 10 s. It is
     /// absolute, so that one byte now and then does not prolong it.
     pub handshake: Duration,
+    /// The time for the whole body of a `POST`: 30 s.
+    pub body: Duration,
     /// Channels that one client may subscribe to: 100.
     pub channels_per_client: usize,
     /// Frames in one message: 131,072. Each costs us work, also an empty one; the largest message
@@ -65,6 +67,7 @@ impl Default for Limits {
         Self {
             head: HeadLimits::default(),
             handshake: Duration::from_secs(10),
+            body: Duration::from_secs(30),
             channels_per_client: 100,
             fragments: 131_072,
             close_handshake: Duration::from_secs(5),

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::channel::{Channel, Glob};
-use crate::http::{Head, Method, Response, Status, Target};
+use crate::http::{Body, Framing, Head, Host, Method, Response, Status, Target, TargetError};
 use crate::limits::Limits;
 use crate::origin::OriginPolicy;
+use crate::secret::Secret;
 use crate::upgrade::{self, Accepted};
 use crate::websocket::message::MessageLimits;
 
@@ -24,6 +25,10 @@ pub struct Site {
     pub origins: OriginPolicy,
     /// The channels that clients may subscribe to.
     pub channels: Vec<Glob>,
+    /// Whether `/echo` is there.
+    pub echo: bool,
+    /// Who may publish by `POST /publish`.
+    pub publishing: Publishing,
     /// The longest message that is passed on.
     pub max_publish_bytes: usize,
     /// How far a client may fall behind in one channel.
@@ -35,6 +40,25 @@ pub struct Site {
 /// The server's own channel: never sent to Redis, and published to by nobody else.
 pub const AWAKE: &str = "awake";
 
+/// Who may publish by `POST /publish`.
+#[derive(Debug)]
+pub enum Publishing {
+    /// Nobody.
+    Off,
+    /// Who is on this machine and is no stranger's web page: for trying things out, without Redis
+    /// and on a loopback address only.
+    FromThisMachine,
+    /// Who presents this token (RFC 6750 section 2.1).
+    WithToken(Secret),
+}
+
+/// What a request asks that only the rest of the process can answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// `GET /readyz`: would a subscription come about now?
+    IsReady,
+}
+
 /// What becomes of a request.
 #[derive(Debug)]
 pub enum Decision {
@@ -44,6 +68,10 @@ pub enum Decision {
     Echo(Accepted),
     /// It becomes a WebSocket that is sent the messages of these channels, once they are live.
     Subscribe(Accepted, Vec<Channel>),
+    /// Its body is read and published; true if the client waits to be told to send it.
+    Publish(Channel, Body, bool),
+    /// The rest of the process has to answer.
+    Ask(Question),
 }
 
 impl Default for Site {
@@ -59,6 +87,8 @@ impl Default for Site {
             idle_timeout: Duration::from_secs(60),
             origins: OriginPolicy { allowed: Vec::new(), loopback_only: true },
             channels: Glob::new("ruby").into_iter().collect(),
+            echo: true,
+            publishing: Publishing::FromThisMachine,
             max_publish_bytes: 1 << 20,
             backlog_bytes: 2 << 20,
             awake: Some(Duration::from_secs(5)),
@@ -69,31 +99,105 @@ impl Default for Site {
 impl Site {
     /// What becomes of one well-formed request.
     #[must_use]
-    pub fn decide(&self, head: &Head<'_>) -> Decision {
-        self.route(head).unwrap_or_else(Decision::Answer)
+    pub fn decide(&self, head: &Head<'_>, from_loopback: bool) -> Decision {
+        self.route(head, from_loopback).unwrap_or_else(Decision::Answer)
     }
 
-    fn route(&self, head: &Head<'_>) -> Result<Decision, Response> {
-        let target = Target::parse(head.target)
-            .map_err(|error| Response::text(error.status(), error.text()))?;
+    fn route(&self, head: &Head<'_>, from_loopback: bool) -> Result<Decision, Response> {
+        let target = match Target::parse(head.target) {
+            Ok(target) => target,
+            // OPTIONS * and CONNECT host:port name no path, and neither method does anything here.
+            Err(TargetError::NoPath) => return Err(method_not_allowed("GET, HEAD, POST")),
+            Err(error) => return Err(Response::text(error.status(), error.text())),
+        };
+        if (target.path.as_str(), head.method) == ("/publish", Method::Post) {
+            return self.publish(head, &target, from_loopback);
+        }
+        // A body that nobody here reads is refused, not skipped: it may be somebody's next request.
+        if !matches!(head.framing, Framing::None | Framing::Length(0)) {
+            let text = "only POST /publish takes a body";
+            return Err(Response::text(Status::BadRequest, text));
+        }
         match (target.path.as_str(), head.method) {
             ("/", Method::Get) if upgrade::is_requested(head) => {
                 let accepted = self.accept(head)?;
                 Ok(Decision::Subscribe(accepted, self.wanted(&target)?))
             }
-            ("/", Method::Get | Method::Head) => {
-                Ok(Decision::Answer(Response::text(Status::Ok, "Barewire is listening.")))
-            }
-            ("/", _) => Err(method_not_allowed("GET, HEAD")),
-            ("/echo", Method::Get) => {
+            ("/", Method::Get | Method::Head) => Ok(Decision::Answer(self.page())),
+            ("/echo", Method::Get) if self.echo => {
                 if !upgrade::is_requested(head) {
                     let text = "this is a WebSocket: connect with new WebSocket(url)";
                     return Err(upgrade::upgrade_required(text.to_owned()));
                 }
                 Ok(Decision::Echo(self.accept(head)?))
             }
-            ("/echo", _) => Err(method_not_allowed("GET")),
+            ("/healthz", Method::Get | Method::Head) => {
+                Ok(Decision::Answer(Response::text(Status::Ok, "alive")))
+            }
+            ("/readyz", Method::Get | Method::Head) => Ok(Decision::Ask(Question::IsReady)),
+            ("/" | "/healthz" | "/readyz", _) => Err(method_not_allowed("GET, HEAD")),
+            ("/publish", _) => Err(method_not_allowed("POST")),
+            ("/echo", _) if self.echo => Err(method_not_allowed("GET")),
+            ("/echo", _) => {
+                Err(Response::text(Status::NotFound, "echo is off: start the server with --echo"))
+            }
             _ => Err(Response::text(Status::NotFound, "there is nothing here: try /")),
+        }
+    }
+
+    fn page(&self) -> Response {
+        Response::text(Status::Ok, "Barewire is listening.")
+    }
+
+    fn publish(
+        &self,
+        head: &Head<'_>,
+        target: &Target,
+        from_loopback: bool,
+    ) -> Result<Decision, Response> {
+        self.may_publish(head, from_loopback)?;
+        let mut names = target.query_values("channel");
+        let (Some(name), None) = (names.next(), names.next()) else {
+            let text = "name one channel: POST /publish?channel=NAME";
+            return Err(Response::text(Status::BadRequest, text));
+        };
+        let channel = self.open_channel(name)?;
+        if channel.as_str() == AWAKE {
+            let text = "awake is the server's own channel";
+            return Err(Response::text(Status::Forbidden, text));
+        }
+        let body = Body::new(head.framing, self.max_publish_bytes)
+            .map_err(|error| Response::text(error.status(), error.text()))?;
+        Ok(Decision::Publish(channel, body, head.expects_continue))
+    }
+
+    fn may_publish(&self, head: &Head<'_>, from_loopback: bool) -> Result<(), Response> {
+        match &self.publishing {
+            Publishing::Off => Err(Response::text(
+                Status::Forbidden,
+                "publishing over HTTP is off: start the server with --publish-token TOKEN",
+            )),
+            Publishing::WithToken(token) => {
+                let presented = head.single("Authorization").ok().flatten();
+                let presented = presented.and_then(bearer_token);
+                if presented.is_some_and(|presented| token.matches(presented)) {
+                    return Ok(());
+                }
+                let text = "present the token: Authorization: Bearer TOKEN";
+                let challenge = Response::text(Status::Unauthorized, text);
+                Err(challenge.with("WWW-Authenticate", "Bearer"))
+            }
+            Publishing::FromThisMachine => {
+                let is_proxied = PROXY_FIELDS.iter().any(|name| head.field_lines(name).count() > 0)
+                    || head.fields.iter().any(|(name, _)| is_forwarded_field(name));
+                let names_this_machine = head.host.as_ref().is_some_and(Host::is_loopback_name);
+                if !from_loopback || is_proxied || !names_this_machine {
+                    let text = "publishing without a token is for this machine only: ask \
+                                http://localhost directly, or use --publish-token TOKEN";
+                    return Err(Response::text(Status::Forbidden, text));
+                }
+                self.check_origin(head)
+            }
         }
     }
 
@@ -101,12 +205,7 @@ impl Site {
     fn wanted(&self, target: &Target) -> Result<Vec<Channel>, Response> {
         let mut wanted: Vec<Channel> = Vec::new();
         for name in target.query_values("channel") {
-            let channel = Channel::new(name)
-                .map_err(|error| Response::text(Status::BadRequest, error.to_string()))?;
-            if !self.is_open(&channel) {
-                let text = "this channel is not open to clients: allow it with --channel";
-                return Err(Response::text(Status::Forbidden, text));
-            }
+            let channel = self.open_channel(name)?;
             if !wanted.contains(&channel) {
                 wanted.push(channel);
             }
@@ -126,6 +225,17 @@ impl Site {
         Ok(wanted)
     }
 
+    /// A channel that clients may have.
+    fn open_channel(&self, name: &str) -> Result<Channel, Response> {
+        let channel = Channel::new(name)
+            .map_err(|error| Response::text(Status::BadRequest, error.to_string()))?;
+        if self.is_open(&channel) {
+            return Ok(channel);
+        }
+        let text = "this channel is not open to clients: allow it with --channel";
+        Err(Response::text(Status::Forbidden, text))
+    }
+
     fn is_open(&self, channel: &Channel) -> bool {
         if channel.as_str() == AWAKE {
             return self.awake.is_some();
@@ -143,14 +253,35 @@ impl Site {
     /// The handshake itself, and then whether this page may have it (RFC 6455 section 4.2.2).
     fn accept(&self, head: &Head<'_>) -> Result<Accepted, Response> {
         let accepted = upgrade::accept(head).map_err(upgrade::Refused::response)?;
-        let forbidden = |text: String| Response::text(Status::Forbidden, text);
-        let origin = head.single("Origin").map_err(|_| "Origin may be there only once".to_owned());
-        let origin = origin.map_err(forbidden)?.map(String::from_utf8_lossy);
-        self.origins
-            .check(origin.as_deref(), head.host.as_ref())
-            .map_err(|refused| forbidden(refused.to_string()))?;
+        self.check_origin(head)?;
         Ok(accepted)
     }
+
+    fn check_origin(&self, head: &Head<'_>) -> Result<(), Response> {
+        let forbidden = |text: String| Response::text(Status::Forbidden, text);
+        let origin = head.single("Origin");
+        let origin = origin.map_err(|_| forbidden("Origin may be there only once".to_owned()))?;
+        let origin = origin.map(String::from_utf8_lossy);
+        self.origins.check(origin.as_deref(), head.host.as_ref()).map_err(|refused| {
+            log::info!("refused the origin {:?}: {refused}", origin.as_deref().unwrap_or_default());
+            forbidden(refused.to_string())
+        })
+    }
+}
+
+/// What a proxy adds to what it passes on: whoever sent such a request is not on this machine.
+const PROXY_FIELDS: [&str; 3] = ["Forwarded", "Via", "X-Real-IP"];
+
+fn is_forwarded_field(name: &[u8]) -> bool {
+    const PREFIX: &[u8] = b"x-forwarded-";
+    name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+}
+
+/// RFC 9110 section 11.1: the scheme's name is case-insensitive, and a space follows it.
+fn bearer_token(authorization: &[u8]) -> Option<&[u8]> {
+    const SCHEME: &[u8] = b"bearer ";
+    let (scheme, token) = authorization.split_at_checked(SCHEME.len())?;
+    scheme.eq_ignore_ascii_case(SCHEME).then_some(token)
 }
 
 /// RFC 9110 section 15.6.4: 503, and when to try again.
@@ -162,6 +293,109 @@ pub fn unavailable(what: &str) -> Response {
 
 /// RFC 9110 section 15.5.6: 405 names the methods that would do.
 fn method_not_allowed(allowed: &'static str) -> Response {
-    let text = format!("this path answers {allowed}");
+    let text = format!("this answers only to {allowed}");
     Response::text(Status::MethodNotAllowed, text).with("Allow", allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::{HeadLimits, Scan, parse};
+
+    /// The status that a request is answered with at once, or 0 if it is let in.
+    fn status(site: &Site, request: &str, from_loopback: bool) -> u16 {
+        let request = format!("{request}\r\n");
+        let head = parse(request.as_bytes(), &mut Scan::default(), &HeadLimits::default());
+        match site.decide(&head.unwrap().unwrap().0, from_loopback) {
+            Decision::Answer(answer) => answer.status.code(),
+            Decision::Echo(_)
+            | Decision::Subscribe(..)
+            | Decision::Publish(..)
+            | Decision::Ask(_) => 0,
+        }
+    }
+
+    #[test]
+    fn each_path_and_method_has_its_answer() {
+        let site = Site::default();
+        for (line, expected) in [
+            ("GET /", 200),
+            ("HEAD /", 200),
+            ("GET /?channel=secret", 200), // no upgrade: it is only the page
+            ("POST /", 405),
+            ("GET /echo", 426),
+            ("POST /echo", 405),
+            ("GET /healthz", 200),
+            ("GET /readyz", 0),
+            ("DELETE /readyz", 405),
+            ("GET /publish", 405),
+            ("POST /publish", 400),
+            ("POST /publish?channel=ruby", 0),
+            ("POST /publish?channel=ruby&channel=ruby", 400),
+            ("POST /publish?channel=secret", 403),
+            ("POST /publish?channel=awake", 403),
+            ("POST /publish?channel=%07", 400),
+            ("GET /%65cho", 426),
+            ("GET /nothing", 404),
+            ("GET /%ff", 400),
+            ("OPTIONS *", 405),
+            ("CONNECT localhost:80", 405),
+        ] {
+            let request = format!("{line} HTTP/1.1\r\nHost: localhost\r\n");
+            assert_eq!(status(&site, &request, true), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn publishing_without_a_token_is_for_this_machine_only() {
+        let site = Site::default();
+        let request = |fields: &str| format!("POST /publish?channel=ruby HTTP/1.1\r\n{fields}");
+        for (fields, expected) in [
+            ("Host: localhost:8080\r\n", 0),
+            ("Host: 127.0.0.1\r\n", 0),
+            ("Host: [::1]:8080\r\n", 0),
+            ("Host: localhost:8080\r\nOrigin: http://localhost:8080\r\n", 0),
+            ("Host: evil.test\r\n", 403),
+            ("Host: localhost:8080\r\nOrigin: http://evil.test\r\n", 403),
+            ("Host: localhost\r\nForwarded: for=192.0.2.1\r\n", 403),
+            ("Host: localhost\r\nVia: 1.1 proxy\r\n", 403),
+            ("Host: localhost\r\nX-Real-Ip: 192.0.2.1\r\n", 403),
+            ("Host: localhost\r\nx-forwarded-anything: x\r\n", 403),
+        ] {
+            assert_eq!(status(&site, &request(fields), true), expected, "{fields:?}");
+            assert_eq!(status(&site, &request(fields), false), 403, "{fields:?}, from elsewhere");
+        }
+    }
+
+    #[test]
+    fn publishing_with_a_token_asks_for_it_and_for_nothing_else() {
+        let token = Secret::new("s3cret").unwrap();
+        let site = Site { publishing: Publishing::WithToken(token), ..Site::default() };
+        for (fields, expected) in [
+            ("Authorization: Bearer s3cret\r\n", 0),
+            ("authorization: bearer s3cret\r\nOrigin: https://any.example\r\n", 0),
+            ("Authorization: Bearer s3cre\r\n", 401),
+            ("Authorization: Bearer s3cret2\r\n", 401),
+            ("Authorization: Basic s3cret\r\n", 401),
+            ("Authorization: Bearer s3cret\r\nAuthorization: Bearer s3cret\r\n", 401),
+            ("", 401),
+        ] {
+            let request = format!("POST /publish?channel=ruby HTTP/1.1\r\nHost: h\r\n{fields}");
+            assert_eq!(status(&site, &request, false), expected, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_off_is_not_there() {
+        let site =
+            Site { echo: false, publishing: Publishing::Off, awake: None, ..Site::default() };
+        for (line, expected) in
+            [("GET /echo", 404), ("POST /publish?channel=ruby", 403), ("GET /", 200)]
+        {
+            let request = format!("{line} HTTP/1.1\r\nHost: localhost\r\n");
+            assert_eq!(status(&site, &request, true), expected, "{line}");
+        }
+        let names: Vec<_> = site.default_channels().iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["ruby"]);
+    }
 }

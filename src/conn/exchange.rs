@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::outbox::Outbox;
+use super::posting::Posting;
 use super::session::{Purpose, Session};
 use super::waiting::Waiting;
 use super::{Linger, State};
-use crate::http::{self, Delivery, Framing, Head, Method, Response, Scan, Status};
+use crate::http::{self, Delivery, Head, Method, Response, Scan, Status};
 use crate::limits::Limits;
 use crate::now::Now;
 use crate::site::{Decision, Site};
@@ -20,6 +21,8 @@ pub(super) struct Exchange {
     scan: Scan,
     /// The inbox holds whole requests that wait until earlier answers are written.
     is_backed_up: bool,
+    /// The client is on this machine.
+    from_loopback: bool,
     /// Requests answered on this connection so far.
     answered: u32,
     /// The head must be complete by then, however slowly it drips.
@@ -27,11 +30,12 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn new(limits: &Limits, now: Now) -> Self {
+    pub(super) fn new(from_loopback: bool, limits: &Limits, now: Now) -> Self {
         Self {
             inbox: Vec::new(),
             scan: Scan::default(),
             is_backed_up: false,
+            from_loopback,
             answered: 0,
             deadline: now.since_start + limits.handshake,
         }
@@ -71,17 +75,10 @@ impl Exchange {
                 (State::Head(self), bytes.len())
             }
             Ok(Some((head, length))) => {
-                let state = match site.decide(&head) {
-                    Decision::Answer(answer) => self.answer(&head, &answer, site, outbox, now),
-                    Decision::Echo(accepted) => {
-                        accepted.encode(outbox.end());
-                        State::Open(Session::new(Purpose::Echo, now))
-                    }
-                    Decision::Subscribe(accepted, channels) => State::Waiting(Box::new(
-                        Waiting::for_channels(accepted, channels, self.deadline),
-                    )),
-                };
-                (state, length.saturating_sub(kept))
+                let taken = length.saturating_sub(kept);
+                let delivery = self.delivery(&head, site);
+                let decision = site.decide(&head, self.from_loopback);
+                (self.go_on(decision, delivery, site, outbox, now), taken)
             }
             Err(error) => {
                 let answer = Response::text(error.status(), error.to_string());
@@ -90,26 +87,63 @@ impl Exchange {
         }
     }
 
-    fn answer(
-        &self,
-        head: &Head<'_>,
-        answer: &Response,
+    fn go_on(
+        mut self: Box<Self>,
+        decision: Decision,
+        delivery: Delivery,
         site: &Site,
         outbox: &mut Outbox,
         now: Now,
     ) -> State {
-        // A refused request's body, if it has one, was not read: what comes next on this connection
-        // is not to be taken for a request.
-        let close = !head.keep_alive
-            || answer.status != Status::Ok
-            || !matches!(head.framing, Framing::None | Framing::Length(0))
-            || self.answered >= site.limits.requests;
-        let head_only = head.method == Method::Head;
-        answer.encode(Delivery { head_only, close }, now.unix, outbox.end());
+        self.inbox = Vec::new(); // the head is read, and what is behind it the caller has
+        match decision {
+            Decision::Answer(answer) => self.answer(&answer, delivery, site, outbox, now),
+            Decision::Echo(accepted) => {
+                accepted.encode(outbox.end());
+                State::Open(Session::new(Purpose::Echo, now))
+            }
+            Decision::Subscribe(accepted, channels) => {
+                State::Waiting(Box::new(Waiting::for_channels(accepted, channels, self.deadline)))
+            }
+            Decision::Publish(channel, body, expects_continue) => {
+                if expects_continue {
+                    outbox.end().extend_from_slice(http::CONTINUE);
+                }
+                Posting::new(self, channel, body, delivery, site, now).begin(site, outbox, now)
+            }
+            Decision::Ask(question) => State::Waiting(Box::new(Waiting::for_answer(
+                self,
+                question.into(),
+                delivery,
+                now,
+                site,
+            ))),
+        }
+    }
+
+    /// How this request is answered.
+    fn delivery(&self, head: &Head<'_>, site: &Site) -> Delivery {
+        let close = !head.keep_alive || self.answered >= site.limits.requests;
+        Delivery { head_only: head.method == Method::Head, close }
+    }
+
+    /// Answers a request, and goes on to the next one unless the connection ends with this answer.
+    pub(super) fn answer(
+        &self,
+        answer: &Response,
+        delivery: Delivery,
+        site: &Site,
+        outbox: &mut Outbox,
+        now: Now,
+    ) -> State {
+        // Behind a refusal there may be a body that was not read: what comes next on this
+        // connection is not to be taken for a request.
+        let close = delivery.close || answer.status != Status::Ok;
+        answer.encode(Delivery { close, ..delivery }, now.unix, outbox.end());
         if close {
             return State::Linger(Linger::new(&site.limits, now));
         }
-        let mut next = Self::new(&site.limits, now);
+        let mut next = Self::new(self.from_loopback, &site.limits, now);
         next.answered = self.answered + 1;
         State::Head(Box::new(next))
     }
@@ -138,7 +172,7 @@ impl Exchange {
 }
 
 /// An answer after which nothing of this connection is read as a request any more.
-fn refuse(answer: &Response, site: &Site, outbox: &mut Outbox, now: Now) -> State {
+pub(super) fn refuse(answer: &Response, site: &Site, outbox: &mut Outbox, now: Now) -> State {
     answer.encode(Delivery { head_only: false, close: true }, now.unix, outbox.end());
     State::Linger(Linger::new(&site.limits, now))
 }

@@ -4,7 +4,7 @@ use crate::http::Status;
 const START: Now = Now { since_start: Duration::ZERO, unix: Duration::from_secs(1_000_000_000) };
 
 fn conn() -> Conn {
-    Conn::new(Rc::new(Site::default()), START)
+    Conn::new(Rc::new(Site::default()), true, START)
 }
 
 /// Takes all output, as a socket does that is never full.
@@ -135,7 +135,7 @@ fn pipelined_requests_are_answered_in_order_and_no_faster_than_they_are_read() {
 fn requests_on_one_connection_are_limited() {
     let mut site = Site::default();
     site.limits.requests = 2;
-    let mut conn = Conn::new(Rc::new(site), START);
+    let mut conn = Conn::new(Rc::new(site), true, START);
     let answers = send(&mut conn, &GET.repeat(9));
     assert_eq!(answers.matches("HTTP/1.1 200 OK\r\n").count(), 3);
     assert_eq!(answers.matches("Connection: close").count(), 1);
@@ -366,6 +366,81 @@ fn the_rest_of_a_frame_goes_out_before_the_close_behind_it() {
     assert_eq!(drain_bytes(&mut conn), b"llo\x88\x0a\x03\xf5too slow");
 }
 
+fn post(body: &str) -> String {
+    format!("POST /publish?channel=ruby HTTP/1.1\r\nHost: localhost\r\n{body}")
+}
+
+fn published(conn: &mut Conn) -> Vec<u8> {
+    match conn.poll_event() {
+        Some(Event::Publish { channel, body }) => {
+            assert_eq!(channel.as_str(), "ruby");
+            body
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn posting_is_published_and_its_connection_goes_on_after_the_answer() {
+    for body in [
+        "Content-Length: 5\r\n\r\nHello",
+        "Transfer-Encoding: chunked\r\n\r\n2\r\nHe\r\n3\r\nllo\r\n0\r\n\r\n",
+    ] {
+        let mut conn = conn();
+        let bytes = [post(body).as_bytes(), GET].concat();
+        assert_eq!(send(&mut conn, &bytes), "", "the request behind it has to wait");
+        assert_eq!(published(&mut conn), b"Hello");
+        conn.answer(&Response::text(Status::Ok, "3"), START);
+        let answers = drain(&mut conn);
+        assert!(answers.contains("\r\n\r\n3\nHTTP/1.1 200 OK\r\n"), "{answers}");
+    }
+}
+
+#[test]
+fn posting_nothing_is_publishing_an_empty_message() {
+    let mut conn = conn();
+    send(&mut conn, post("\r\n").as_bytes());
+    assert_eq!(published(&mut conn), b"");
+}
+
+#[test]
+fn posting_that_expects_100_is_told_to_go_on_only_if_it_may() {
+    let expecting = "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    let mut allowed = conn();
+    assert_eq!(send(&mut allowed, post(expecting).as_bytes()), "HTTP/1.1 100 Continue\r\n\r\n");
+    send(&mut allowed, b"Hello");
+    assert_eq!(published(&mut allowed), b"Hello");
+
+    let mut forbidden = conn();
+    let elsewhere = post(expecting).replace("localhost", "example.com");
+    assert!(send(&mut forbidden, elsewhere.as_bytes()).starts_with("HTTP/1.1 403 Forbidden\r\n"));
+}
+
+#[test]
+fn posting_too_much_is_refused_at_its_length_and_too_slowly_at_its_deadline() {
+    let mut large = conn();
+    let answer = send(&mut large, post("Content-Length: 1048577\r\n\r\n").as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 413 Content Too Large\r\n"), "{answer}");
+
+    let mut slow = conn();
+    send(&mut slow, post("Content-Length: 5\r\n\r\nHell").as_bytes());
+    slow.on_deadline(START.later(Limits::default().body));
+    assert!(drain(&mut slow).starts_with("HTTP/1.1 408 Request Timeout\r\n"));
+}
+
+#[test]
+fn waiting_for_an_answer_outlives_a_half_close() {
+    let mut conn = conn();
+    send(&mut conn, post("Content-Length: 1\r\n\r\nx").as_bytes());
+    published(&mut conn);
+    conn.eof(START);
+    assert!(!conn.is_done());
+    conn.admit(START); // meant for somebody else
+    conn.answer(&Response::text(Status::Ok, "1"), START);
+    assert!(drain(&mut conn).ends_with("\r\n\r\n1\n"));
+    assert!(conn.is_done());
+}
+
 #[test]
 fn closing_waits_for_the_peers_close_past_everything_else() {
     let limits = Limits::default();
@@ -404,6 +479,17 @@ mod law {
             let (piece, after) = rest.split_at(cuts.next().unwrap_or(rest.len()).min(rest.len()));
             rest = after;
             output.extend(exchange(&mut conn, piece));
+            while let Some(event) = conn.poll_event() {
+                match event {
+                    Event::Wants(_) => conn.admit(START),
+                    Event::Publish { body, .. } => {
+                        let text = String::from_utf8(body).unwrap();
+                        conn.answer(&Response::text(Status::Ok, text), START);
+                    }
+                    Event::IsReady => conn.answer(&Response::text(Status::Ok, "ready"), START),
+                }
+                output.extend(drain_bytes(&mut conn));
+            }
         }
         conn.eof(START);
         output.extend(drain_bytes(&mut conn));
@@ -419,7 +505,10 @@ mod law {
             1 => Just(b"GET /%zz HTTP/1.1\r\nHost: h\r\n\r\n".to_vec()),
             1 => Just(b"POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc".to_vec()),
             1 => prop::collection::vec(any::<u8>(), 0..9),
+            1 => Just(post("Content-Length: 5\r\n\r\nHello").into_bytes()),
+            1 => Just(post("Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n").into_bytes()),
             4 => Just(UPGRADE.to_vec()),
+            4 => Just(String::from_utf8_lossy(UPGRADE).replace("/echo", "/").into_bytes()),
             4 => frame(),
         ]
     }

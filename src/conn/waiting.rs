@@ -1,10 +1,11 @@
-//! A request that waits for the rest of the process: for its channels to be live.
+//! A request that waits for the rest of the process: for its channels to be live, or for an answer.
 
 use std::time::Duration;
 
+use super::exchange::{Exchange, refuse};
 use super::outbox::Outbox;
 use super::session::{Purpose, Session};
-use super::{Event, Linger, State};
+use super::{Event, State};
 use crate::channel::Channel;
 use crate::http::{Delivery, Response};
 use crate::now::Now;
@@ -14,12 +15,20 @@ use crate::upgrade::Accepted;
 /// What is needed to answer when the answer is known.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    accepted: Accepted,
+    request: Request,
     /// What is asked of the process, until the loop fetches it.
     event: Option<Event>,
     /// What the client sent behind its request, frames most likely: kept, not lost.
     inbox: Vec<u8>,
     deadline: Duration,
+}
+
+#[derive(Debug)]
+enum Request {
+    /// It becomes a WebSocket.
+    Upgrade(Accepted),
+    /// It gets an answer, and its connection goes on.
+    Plain(Box<Exchange>, Delivery),
 }
 
 impl Waiting {
@@ -28,7 +37,20 @@ impl Waiting {
         channels: Vec<Channel>,
         deadline: Duration,
     ) -> Self {
-        Self { accepted, event: Some(Event::Wants(channels)), inbox: Vec::new(), deadline }
+        let request = Request::Upgrade(accepted);
+        Self { request, event: Some(Event::Wants(channels)), inbox: Vec::new(), deadline }
+    }
+
+    pub(super) fn for_answer(
+        exchange: Box<Exchange>,
+        event: Event,
+        delivery: Delivery,
+        now: Now,
+        site: &Site,
+    ) -> Self {
+        let request = Request::Plain(exchange, delivery);
+        let deadline = now.since_start + site.limits.handshake;
+        Self { request, event: Some(event), inbox: Vec::new(), deadline }
     }
 
     pub(super) fn take_event(&mut self) -> Option<Event> {
@@ -49,19 +71,33 @@ impl Waiting {
         self.inbox.len() < site.limits.head.head_bytes
     }
 
-    /// A client that goes away takes its wish for channels with it.
+    /// A client that goes away takes its wish for channels with it. What it has published cannot be
+    /// taken back, and it may have closed only its sending side to wait for the answer.
     pub(super) fn is_withdrawn_by_eof(&self) -> bool {
-        true
+        match &self.request {
+            Request::Upgrade(_) => true,
+            Request::Plain(..) => false,
+        }
     }
 
-    /// The 101, and what the client has sent meanwhile.
-    pub(super) fn admit(self, outbox: &mut Outbox, now: Now) -> (State, Vec<u8>) {
-        self.accepted.encode(outbox.end());
-        (State::Open(Session::new(Purpose::Channels, now)), self.inbox)
+    /// The 101, and what the client has sent meanwhile. `Err` gives back a request that cannot be
+    /// admitted, since it asked for an answer.
+    pub(super) fn admit(
+        self: Box<Self>,
+        outbox: &mut Outbox,
+        now: Now,
+    ) -> Result<(State, Vec<u8>), Box<Self>> {
+        match &self.request {
+            Request::Upgrade(accepted) => {
+                accepted.encode(outbox.end());
+                Ok((State::Open(Session::new(Purpose::Channels, now)), self.inbox))
+            }
+            Request::Plain(..) => Err(self),
+        }
     }
 
-    /// Any other answer, and what the client has sent meanwhile. RFC 6455 section 4.2.2: bytes
-    /// behind a handshake that is refused were meant as frames, so nobody reads them as a request.
+    /// The answer, and what the client has sent meanwhile. RFC 6455 section 4.2.2: behind a
+    /// handshake that is refused, that was meant as frames, so nobody reads it as a request.
     pub(super) fn answer(
         self,
         response: &Response,
@@ -69,7 +105,12 @@ impl Waiting {
         outbox: &mut Outbox,
         now: Now,
     ) -> (State, Vec<u8>) {
-        response.encode(Delivery { head_only: false, close: true }, now.unix, outbox.end());
-        (State::Linger(Linger::new(&site.limits, now)), self.inbox)
+        let state = match self.request {
+            Request::Upgrade(_) => refuse(response, site, outbox, now),
+            Request::Plain(exchange, delivery) => {
+                exchange.answer(response, delivery, site, outbox, now)
+            }
+        };
+        (state, self.inbox)
     }
 }

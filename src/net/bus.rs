@@ -5,6 +5,7 @@
 //! so is the worst kind.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use mio::{Registry, Token};
@@ -12,12 +13,11 @@ use mio::{Registry, Token};
 use super::quiet::Quiet;
 use super::resolve::Resolver;
 use super::upstream::Upstream;
-use super::{LINK, RESOLVER, Server};
+use super::{LINK, PUBLISHER, RESOLVER, Server};
 use crate::channel::Channel;
 use crate::now::Now;
 use crate::redis::{
-    ConnectFailure, Endpoint, Link, LinkEvent, LinkSettings, MAX_REPLY_BYTES, Odd, Reason,
-    RedisAddress,
+    Endpoint, Link, LinkEvent, LinkSettings, MAX_REPLY_BYTES, Odd, Publisher, Reason, RedisAddress,
 };
 use crate::site::AWAKE;
 use crate::websocket::close::CloseCode;
@@ -26,6 +26,7 @@ use crate::websocket::close::CloseCode;
 pub(super) struct Redis {
     address: RedisAddress,
     link: Upstream<Link>,
+    pub(super) publisher: Upstream<Publisher>,
     resolver: Resolver,
     quiet: Quiet,
     /// Since when the link has been down after it was live.
@@ -46,6 +47,7 @@ impl Redis {
         };
         Ok(Self {
             link: Upstream::new(Link::new(settings, seed), LINK),
+            publisher: Upstream::new(Publisher::new(address.credentials.clone(), !seed), PUBLISHER),
             resolver: Resolver::new(registry, RESOLVER)?,
             quiet: Quiet::default(),
             gap_since: None,
@@ -54,40 +56,56 @@ impl Redis {
     }
 
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.link.machine.deadline()
+        [self.link.machine.deadline(), self.publisher.machine.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     pub(super) fn has_input(&self) -> bool {
-        self.link.has_input()
+        self.link.has_input() || self.publisher.has_input()
     }
 
     pub(super) fn is_live(&self) -> bool {
         self.link.machine.is_live()
     }
 
-    fn connect(&mut self, asker: Token, registry: &Registry, now: Now) {
+    /// Opens a socket for the link or for the publisher, now or when the name is resolved.
+    pub(super) fn connect(&mut self, asker: Token, registry: &Registry, now: Now) {
         match &self.address.endpoint {
-            endpoint @ Endpoint::Unix(_) => self.link.connect_unix(endpoint, registry, now),
+            endpoint @ Endpoint::Unix(_) => match asker {
+                PUBLISHER => self.publisher.connect_unix(endpoint, registry, now),
+                _ => self.link.connect_unix(endpoint, registry, now),
+            },
             Endpoint::Tcp { host, port } => {
                 if let Some(addresses) = self.resolver.ask(asker, host, *port) {
-                    self.link.connect_tcp(addresses, registry, now);
+                    self.connect_to(asker, addresses, registry, now);
                 }
             }
         }
     }
 
+    fn connect_to(
+        &mut self,
+        asker: Token,
+        addresses: Vec<SocketAddr>,
+        registry: &Registry,
+        now: Now,
+    ) {
+        match asker {
+            PUBLISHER => self.publisher.connect_tcp(addresses, registry, now),
+            _ => self.link.connect_tcp(addresses, registry, now),
+        }
+    }
+
     fn on_resolved(&mut self, registry: &Registry, now: Now) {
-        while let Some((_, addresses)) = self.resolver.answer() {
-            if addresses.is_empty() {
-                self.link.machine.connect_failed(ConnectFailure::NoSuchHost, now);
-            } else {
-                self.link.connect_tcp(addresses, registry, now);
-            }
+        while let Some((asker, addresses)) = self.resolver.answer() {
+            self.connect_to(asker, addresses, registry, now);
         }
     }
 
     /// Warns, at most once a minute about things of the same kind.
-    fn warn(&mut self, kind: &'static str, what: &str, now: Now) {
+    pub(super) fn warn(&mut self, kind: &'static str, what: &str, now: Now) {
         if let Some(kept_back) = self.quiet.may_say(kind, now.since_start) {
             let more = if kept_back == 0 {
                 String::new()
@@ -130,6 +148,7 @@ impl Server {
         let Some(redis) = &mut self.redis else { return };
         match event.token() {
             LINK => redis.link.on_event(event, self.poll.registry(), now),
+            PUBLISHER => redis.publisher.on_event(event, self.poll.registry(), now),
             RESOLVER => redis.on_resolved(self.poll.registry(), now),
             _ => {}
         }
@@ -149,15 +168,20 @@ impl Server {
         }
         if let Some(redis) = &mut self.redis {
             redis.link.machine.on_deadline(now);
+            while redis.publisher.has_input() && redis.publisher.fill(&mut self.buffer, now) > 0 {}
+            redis.publisher.machine.on_deadline(now);
         }
         self.on_link_events(now);
+        self.on_publisher_events(now);
     }
 
     pub(super) fn speak_to_bus(&mut self, now: Now) {
         if let Some(redis) = &mut self.redis {
             redis.link.flush(now);
+            redis.publisher.flush(now);
         }
         self.on_link_events(now);
+        self.on_publisher_events(now);
     }
 
     fn on_link_events(&mut self, now: Now) {
@@ -238,7 +262,7 @@ impl Server {
 }
 
 /// A change of the reason is news; the same reason again is not.
-fn reason_kind(reason: Reason) -> &'static str {
+pub(super) fn reason_kind(reason: Reason) -> &'static str {
     match reason {
         Reason::Connect(_) => "connect",
         Reason::Ended(_) => "ended",

@@ -28,7 +28,7 @@ impl Server {
     }
 
     fn welcome(&mut self, socket: TcpStream, address: SocketAddr, now: Now) {
-        let conn = Conn::new(Rc::clone(&self.site), now);
+        let conn = Conn::new(Rc::clone(&self.site), address.ip().is_loopback(), now);
         let id = self.peers.insert(Peer::new(socket, conn));
         let Some(peer) = self.peers.get_mut(id) else { return };
         // Both interests, once. An edge costs nothing while nobody waits for it, and no system call
@@ -46,15 +46,28 @@ impl Server {
 
     /// Lets one peer read, decide and write, and sees to what that leaves to be done.
     pub(super) fn serve(&mut self, id: ClientId, now: Now) {
-        let is_reachable = self.is_bus_reachable();
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        peer.serve(&mut self.buffer, &self.site.limits, now);
-        while let Some(event) = peer.conn.poll_event() {
-            match event {
-                Event::Wants(channels) => self.hub.want(id, &channels, is_reachable),
+        // A loop and no recursion: a client may pipeline a thousand requests that are answered here.
+        while let Some(peer) = self.peers.get_mut(id) {
+            peer.serve(&mut self.buffer, &self.site.limits, now);
+            let event = peer.conn.poll_event();
+            let Some(answer) = event.and_then(|event| self.on_wish(id, event, now)) else { break };
+            if let Some(peer) = self.peers.get_mut(id) {
+                peer.conn.answer(&answer, now);
             }
         }
         self.follow_up(id, now);
+    }
+
+    /// What a client wants of the rest of the process: the answer, if it is known at once.
+    fn on_wish(&mut self, id: ClientId, wish: Event, now: Now) -> Option<Response> {
+        match wish {
+            Event::Wants(channels) => {
+                self.hub.want(id, &channels, self.is_bus_reachable());
+                None
+            }
+            Event::Publish { channel, body } => self.publish(id, &channel, &body, now),
+            Event::IsReady => Some(self.readiness()),
+        }
     }
 
     /// Brings everything that hangs on a peer in line with what has become of it.

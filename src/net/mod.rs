@@ -24,6 +24,7 @@ mod clock;
 mod fanout;
 mod listener;
 mod peer;
+mod publishing;
 mod quiet;
 mod resolve;
 mod upstream;
@@ -50,7 +51,8 @@ use crate::timers::Timers;
 
 /// Listeners have the tokens from 0, clients those from 2^32; between them stand these.
 const LINK: Token = Token(1 << 16);
-const RESOLVER: Token = Token(LINK.0 + 1);
+const PUBLISHER: Token = Token(LINK.0 + 1);
+const RESOLVER: Token = Token(LINK.0 + 2);
 
 /// The server: every socket, and the machines behind them.
 pub struct Server {
@@ -176,7 +178,7 @@ impl Server {
         if let Some(listener) = self.listeners.get_mut(token) {
             return listener.on_readable();
         }
-        if let LINK | RESOLVER = event.token() {
+        if let LINK | PUBLISHER | RESOLVER = event.token() {
             return self.on_bus_event(event, now);
         }
         let id = client_id(event.token());

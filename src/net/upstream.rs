@@ -8,7 +8,7 @@ use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
 use crate::now::Now;
-use crate::redis::{ConnectFailure, Ended, Endpoint, Link};
+use crate::redis::{ConnectFailure, Ended, Endpoint, Link, Publisher};
 
 /// The verbs that both machines have, so that one driver serves both.
 pub(super) trait Machine {
@@ -46,6 +46,7 @@ macro_rules! machine {
 }
 
 machine!(Link);
+machine!(Publisher);
 
 /// A machine and the socket that it wants, if there is one just now.
 pub(super) struct Upstream<M> {
@@ -105,15 +106,19 @@ impl<M: Machine> Upstream<M> {
         addresses.rotate_left(first);
         self.rounds = self.rounds.wrapping_add(1);
         self.untried = addresses.into();
-        self.try_next(io::ErrorKind::NotFound, registry, now);
+        self.try_next(None, registry, now);
     }
 
-    fn try_next(&mut self, last: io::ErrorKind, registry: &Registry, now: Now) {
+    fn try_next(&mut self, last: Option<io::ErrorKind>, registry: &Registry, now: Now) {
         match self.untried.pop_front() {
             Some(address) => {
                 self.begin(TcpStream::connect(address).map(Stream::Tcp), registry, now);
             }
-            None => self.machine.connect_failed(connect_failure(last), now),
+            None => {
+                // No address at all: the name has none.
+                let why = last.map_or(ConnectFailure::NoSuchHost, connect_failure);
+                self.machine.connect_failed(why, now);
+            }
         }
     }
 
@@ -124,7 +129,7 @@ impl<M: Machine> Upstream<M> {
         });
         match registered {
             Ok(stream) => self.connection = Connection::Opening(stream),
-            Err(error) => self.try_next(error.kind(), registry, now),
+            Err(error) => self.try_next(Some(error.kind()), registry, now),
         }
     }
 
@@ -156,7 +161,7 @@ impl<M: Machine> Upstream<M> {
                 self.machine.connected(now);
             }
             Ok(false) => self.connection = Connection::Opening(stream),
-            Err(error) => self.try_next(error.kind(), registry, now),
+            Err(error) => self.try_next(Some(error.kind()), registry, now),
         }
     }
 

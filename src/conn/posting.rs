@@ -1,0 +1,72 @@
+//! The body of a `POST` that is being read, to be published.
+
+use std::time::Duration;
+
+use super::exchange::{Exchange, refuse};
+use super::outbox::Outbox;
+use super::waiting::Waiting;
+use super::{Event, State};
+use crate::channel::Channel;
+use crate::http::{Body, Delivery, Response, Status};
+use crate::now::Now;
+use crate::site::Site;
+
+/// A request whose head was accepted and whose body is still coming.
+#[derive(Debug)]
+pub(super) struct Posting {
+    exchange: Box<Exchange>,
+    channel: Channel,
+    body: Body,
+    delivery: Delivery,
+    deadline: Duration,
+}
+
+impl Posting {
+    pub(super) fn new(
+        exchange: Box<Exchange>,
+        channel: Channel,
+        body: Body,
+        delivery: Delivery,
+        site: &Site,
+        now: Now,
+    ) -> Self {
+        Self { exchange, channel, body, delivery, deadline: now.since_start + site.limits.body }
+    }
+
+    /// A body may be complete before its first byte: an empty one.
+    pub(super) fn begin(self, site: &Site, outbox: &mut Outbox, now: Now) -> State {
+        Box::new(self).receive(&[], site, outbox, now).0
+    }
+
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// Takes bytes of the body; what is behind it is left to the next state.
+    pub(super) fn receive(
+        mut self: Box<Self>,
+        bytes: &[u8],
+        site: &Site,
+        outbox: &mut Outbox,
+        now: Now,
+    ) -> (State, usize) {
+        match self.body.receive(bytes) {
+            Ok((taken, false)) => (State::Posting(self), taken),
+            Ok((taken, true)) => {
+                let event = Event::Publish { channel: self.channel, body: self.body.into_bytes() };
+                let waiting = Waiting::for_answer(self.exchange, event, self.delivery, now, site);
+                (State::Waiting(Box::new(waiting)), taken)
+            }
+            Err(error) => {
+                let answer = Response::text(error.status(), error.text());
+                (refuse(&answer, site, outbox, now), bytes.len())
+            }
+        }
+    }
+
+    pub(super) fn too_slow(&self, site: &Site, outbox: &mut Outbox, now: Now) -> State {
+        let seconds = site.limits.body.as_secs();
+        let text = format!("the body took longer than {seconds} seconds to arrive");
+        refuse(&Response::text(Status::RequestTimeout, text), site, outbox, now)
+    }
+}
