@@ -11,6 +11,7 @@ pub mod limits;
 pub mod net;
 pub mod now;
 pub mod origin;
+pub mod page;
 pub mod redis;
 pub mod secret;
 pub mod site;

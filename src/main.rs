@@ -21,7 +21,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match Server::bind(&[ADDRESS], redis, Site::default()).and_then(|mut server| {
+    let site = Site { has_redis: redis.is_some(), ..Site::default() };
+    match Server::bind(&[ADDRESS], redis, site).and_then(|mut server| {
         for address in server.addresses() {
             log::info!("listening on http://{address}");
         }

@@ -25,6 +25,10 @@ pub struct Site {
     pub origins: OriginPolicy,
     /// The channels that clients may subscribe to.
     pub channels: Vec<Glob>,
+    /// The bus is Redis, not this process alone.
+    pub has_redis: bool,
+    /// The answer to `GET /`, as [`crate::page::page`] makes it.
+    pub page: Response,
     /// Whether `/echo` is there.
     pub echo: bool,
     /// Who may publish by `POST /publish`.
@@ -87,6 +91,8 @@ impl Default for Site {
             idle_timeout: Duration::from_secs(60),
             origins: OriginPolicy { allowed: Vec::new(), loopback_only: true },
             channels: Glob::new("ruby").into_iter().collect(),
+            has_redis: false,
+            page: Response::text(Status::Ok, "Barewire is listening."),
             echo: true,
             publishing: Publishing::FromThisMachine,
             max_publish_bytes: 1 << 20,
@@ -123,7 +129,7 @@ impl Site {
                 let accepted = self.accept(head)?;
                 Ok(Decision::Subscribe(accepted, self.wanted(&target)?))
             }
-            ("/", Method::Get | Method::Head) => Ok(Decision::Answer(self.page())),
+            ("/", Method::Get | Method::Head) => Ok(Decision::Answer(self.page.clone())),
             ("/echo", Method::Get) if self.echo => {
                 if !upgrade::is_requested(head) {
                     let text = "this is a WebSocket: connect with new WebSocket(url)";
@@ -143,10 +149,6 @@ impl Site {
             }
             _ => Err(Response::text(Status::NotFound, "there is nothing here: try /")),
         }
-    }
-
-    fn page(&self) -> Response {
-        Response::text(Status::Ok, "Barewire is listening.")
     }
 
     fn publish(

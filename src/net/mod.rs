@@ -45,6 +45,7 @@ use self::peer::Peer;
 use crate::broadcast::Broadcast;
 use crate::hub::{ClientId, Hub};
 use crate::now::Now;
+use crate::page::page;
 use crate::redis::RedisAddress;
 use crate::site::Site;
 use crate::timers::Timers;
@@ -82,7 +83,7 @@ impl Server {
     pub fn bind(
         addresses: &[SocketAddr],
         redis: Option<RedisAddress>,
-        site: Site,
+        mut site: Site,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let clock = Clock::start();
@@ -97,6 +98,9 @@ impl Server {
             let mut listener = Listener::bind(*address, &site.limits).map_err(named)?;
             listener.register(poll.registry(), Token(index))?;
             listeners.push(listener);
+        }
+        if let Some(address) = listeners.iter().find_map(|listener| listener.address().ok()) {
+            site.page = page(&site, &url(address));
         }
         Ok(Self {
             poll,
@@ -189,6 +193,15 @@ impl Server {
             self.serve(id, now);
         }
     }
+}
+
+/// Where a browser on this machine finds the server.
+fn url(address: SocketAddr) -> String {
+    let is_here = address.ip().is_loopback() || address.ip().is_unspecified();
+    if is_here && address.is_ipv4() {
+        return format!("http://localhost:{}/", address.port());
+    }
+    format!("http://{address}/")
 }
 
 /// Listeners have small tokens. A client's is its id, whose upper half is its generation, never 0.
