@@ -262,22 +262,32 @@ impl Conn {
         self.outbox.prepend(rest);
     }
 
-    /// Ends the connection from our side: an open WebSocket gets a Close with this code and reason,
-    /// which is cut to 123 bytes. On anything else it does nothing.
+    /// Ends the connection from our side. An open WebSocket gets a Close with this code and reason,
+    /// which is cut to 123 bytes; a request that was begun gets 503; who is between two requests
+    /// gets what was answered, and the end.
     pub fn close(&mut self, code: CloseCode, reason: &str, now: Now) {
         self.state = match std::mem::replace(&mut self.state, State::Done) {
             State::Open(session) => {
                 session.close(Close { code, reason }, &self.site, &mut self.outbox, now)
             }
-            State::Waiting(_) => {
-                return self.answer(&unavailable("the channels cannot be had now"), now);
+            State::Waiting(waiting) => {
+                self.state = State::Waiting(waiting);
+                return self.answer(&unavailable(reason), now);
             }
-            other @ (State::Head(_)
-            | State::Posting(_)
-            | State::Closing(_)
-            | State::Linger(_)
-            | State::Done) => other,
+            State::Head(exchange) if exchange.is_idle() => {
+                State::Linger(Linger::new(&self.site.limits, now))
+            }
+            State::Head(_) | State::Posting(_) => {
+                exchange::refuse(&unavailable(reason), &self.site, &mut self.outbox, now)
+            }
+            other @ (State::Closing(_) | State::Linger(_) | State::Done) => other,
         };
+    }
+
+    /// There is no room for this client: it is told so before it has said anything.
+    pub fn turn_away(&mut self, now: Now) {
+        let answer = unavailable("the server has as many connections as it takes");
+        self.state = exchange::refuse(&answer, &self.site, &mut self.outbox, now);
     }
 
     /// Bytes to be written to the client.

@@ -10,6 +10,7 @@ pub mod hub;
 pub mod limits;
 pub mod net;
 pub mod now;
+pub mod options;
 pub mod origin;
 pub mod page;
 pub mod redis;

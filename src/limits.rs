@@ -49,6 +49,9 @@ pub struct Limits {
     pub slice_bytes: usize,
     /// All logs' share of a turn: 4 slices. Then the sockets are looked at again.
     pub slices: usize,
+    /// Connections above `--max-connections` that are being told so at the same time: 32. Further
+    /// ones are closed without a word.
+    pub refusals: usize,
     /// Connections accepted in one turn: 64. A storm of newcomers waits in the kernel's queue while
     /// those who are here are served.
     pub accepts: usize,
@@ -82,6 +85,7 @@ impl Default for Limits {
             slice_clients: 512,
             slice_bytes: 4 << 20,
             slices: 4,
+            refusals: 32,
             accepts: 64,
             listen_queue: 4_096,
             accept_pause: Duration::from_millis(100),

@@ -1,37 +1,133 @@
-//! Arguments in, a running server out. The only place that prints and exits.
+//! `barewire`: arguments, then options, then the server. The only place that prints and exits.
+//!
+//! What to notice:
+//! * Exit codes: 0 after a clean end, 1 for what failed at run time, 2 for wrong usage.
+//! * A log line is one line: whatever a peer sent, control characters in it are escaped.
+//! * A closed or full stderr ends nothing: what cannot be written is dropped.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::fmt;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use barewire::net::Server;
-use barewire::redis::parse_url;
-use barewire::site::Site;
+use barewire::net;
+use barewire::options::{self, Command};
+use log::Record;
 
-const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+const RUN_TIME_FAILURE: u8 = 1;
+const WRONG_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    env_logger::Builder::new().filter_level(log::LevelFilter::Info).parse_default_env().init();
-    // Its options are still to come; until then Redis is named as everywhere.
-    #[expect(clippy::disallowed_methods, reason = "there is no `options` yet")]
-    let url = std::env::var("REDIS_URL").ok();
-    let redis = match url.as_deref().map(parse_url).transpose() {
-        Ok(redis) => redis,
-        Err(error) => {
-            log::error!("REDIS_URL: {error}");
-            return ExitCode::from(2);
+    match options::from_process() {
+        Ok(Command::Serve(options)) => {
+            start_log();
+            report(net::serve(*options))
         }
-    };
-    let site = Site { has_redis: redis.is_some(), ..Site::default() };
-    match Server::bind(&[ADDRESS], redis, site).and_then(|mut server| {
-        for address in server.addresses() {
-            log::info!("listening on http://{address}");
+        Ok(Command::Publish(options)) => report(net::publish::publish(&options, &mut io::stdout())),
+        Ok(Command::Show(text)) => {
+            // Whoever has seen enough may close the pipe: `barewire -h | head -3`.
+            let _ = io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
         }
-        server.run()
-    }) {
+        Err(usage) => {
+            say(&usage);
+            ExitCode::from(WRONG_USAGE)
+        }
+    }
+}
+
+fn report<E: fmt::Display>(result: Result<(), E>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            log::error!("{error}");
-            ExitCode::FAILURE
+        Err(why) => {
+            say(&format_args!("barewire: {why}"));
+            ExitCode::from(RUN_TIME_FAILURE)
         }
+    }
+}
+
+/// Tells the person at the terminal, if there still is one.
+fn say(text: &dyn fmt::Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Sends the log to stderr: at info, or as `RUST_LOG` says.
+fn start_log() {
+    // A line that cannot be written is dropped by env_logger, which is what is wanted here.
+    let filter = env_logger::Env::default().default_filter_or("info");
+    env_logger::Builder::from_env(filter)
+        .format(|out, record| line(out, record, wall_clock()))
+        .init();
+}
+
+#[allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "log lines carry the wall clock, which no machine under test sees"
+)]
+fn wall_clock() -> std::time::SystemTime {
+    std::time::SystemTime::now()
+}
+
+/// Writes one line, `2026-11-22T10:20:30Z INFO  barewire: text`.
+#[allow(clippy::disallowed_types, reason = "the time is handed in")]
+fn line(out: &mut dyn Write, record: &Record<'_>, time: std::time::SystemTime) -> io::Result<()> {
+    let (level, target) = (record.level(), record.target());
+    let text = Escaped(record.args());
+    writeln!(out, "{} {level:<5} {target}: {text}", humantime::format_rfc3339_seconds(time))
+}
+
+/// A text in which nothing can move the cursor, start a new line or turn the reading direction.
+struct Escaped<'a>(&'a fmt::Arguments<'a>);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::write(&mut Escaping(f), *self.0)
+    }
+}
+
+struct Escaping<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_unfit(*c)) {
+            let (fit, behind) = rest.split_at_checked(at).unwrap_or_default();
+            self.0.write_str(fit)?;
+            write!(self.0, "{}", c.escape_default())?;
+            rest = behind.strip_prefix(c).unwrap_or_default();
+        }
+        self.0.write_str(rest)
+    }
+}
+
+/// Control characters, and those that change the direction of the text around them or cannot be seen.
+fn is_unfit(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn a_log_line_is_one_line() {
+        let mut out = Vec::new();
+        line(
+            &mut out,
+            &Record::builder()
+                .args(format_args!("a {}\u{202e}é", "\r\n\x1b[31m"))
+                .level(log::Level::Info)
+                .target("barewire::wire")
+                .build(),
+            UNIX_EPOCH + Duration::from_secs(1_795_342_830),
+        )
+        .unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "2026-11-22T10:20:30Z INFO  barewire::wire: a \\r\\n\\u{1b}[31m\\u{202e}é\n"
+        );
     }
 }

@@ -12,14 +12,14 @@
 
 use std::fmt;
 
-use crate::http::Host;
+use crate::http::{Host, split_origin};
 
 /// An origin: what `Origin` holds, and what `--origin` allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     scheme: String,
     host: String,
-    /// Written or, where it is missing, the scheme's own.
+    /// Written or, where it is missing, the scheme's own; 0 if it has none.
     port: u16,
 }
 
@@ -39,30 +39,36 @@ impl Origin {
     /// Reads `scheme://host` or `scheme://host:port`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (scheme, authority) = text.split_once("://")?;
+        let (scheme, host) = split_origin(text)?;
         let scheme = scheme.to_ascii_lowercase();
-        let host = Host::parse(authority).ok()?;
-        let port = host.port.or(match scheme.as_str() {
-            "http" | "ws" => Some(80),
-            "https" | "wss" => Some(443),
-            _ => None, // an extension's origin, such as chrome-extension://…
-        });
-        Some(Self { host: host.name.to_ascii_lowercase(), port: port.unwrap_or(0), scheme })
+        let port = host.port.or_else(|| default_port(&scheme)).unwrap_or(0);
+        Some(Self { host: host.name.to_ascii_lowercase(), port, scheme })
     }
 
     /// The scheme is not compared: a proxy in front may end TLS, and we see neither its scheme nor
     /// its default port.
     fn is_at(&self, host: &Host<'_>) -> bool {
-        host.name.eq_ignore_ascii_case(&self.host) && host.port.is_none_or(|port| port == self.port)
+        host.name.eq_ignore_ascii_case(&self.host)
+            && host.port.or_else(|| default_port(&self.scheme)) == Some(self.port)
+    }
+}
+
+/// RFC 6454 section 4: the port that is meant where none is written. Schemes that have none, such as
+/// those of browser extensions, have origins without one.
+fn default_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" | "ws" => Some(80),
+        "https" | "wss" => Some(443),
+        _ => None,
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme, self.host)?;
-        match (self.scheme.as_str(), self.port) {
-            (_, 0) | ("http" | "ws", 80) | ("https" | "wss", 443) => Ok(()),
-            (_, port) => write!(f, ":{port}"),
+        match self.port {
+            port if Some(port) == default_port(&self.scheme).or(Some(0)) => Ok(()),
+            port => write!(f, ":{port}"),
         }
     }
 }
@@ -134,6 +140,8 @@ mod tests {
             ("https://example.com:443", "example.com", Ok(())),
             ("http://example.com", "example.com:8080", Err(Refused::Stranger)),
             ("http://example.com:8080", "example.com:80", Err(Refused::Stranger)),
+            ("http://example.com:3000", "example.com", Err(Refused::Stranger)),
+            ("https://example.com", "example.com:80", Err(Refused::Stranger)),
             ("http://evil.test", "example.com", Err(Refused::Stranger)),
             ("http://example.com.evil.test", "example.com", Err(Refused::Stranger)),
             ("http://[::1]:8080", "[::1]:8080", Ok(())),

@@ -15,6 +15,8 @@ use crate::websocket::message::MessageLimits;
 pub struct Site {
     /// The limits that clients are held to.
     pub limits: Limits,
+    /// Connections at once; who comes above that gets 503.
+    pub max_connections: usize,
     /// The limits of what clients send on a WebSocket.
     pub messages: MessageLimits,
     /// After this long without a byte, a client is sent a ping.
@@ -87,6 +89,7 @@ impl Default for Site {
                 max_fragments: limits.fragments,
             },
             limits,
+            max_connections: usize::MAX,
             ping: Duration::from_secs(25),
             idle_timeout: Duration::from_secs(60),
             origins: OriginPolicy { allowed: Vec::new(), loopback_only: true },

@@ -148,6 +148,11 @@ impl Exchange {
         State::Head(Box::new(next))
     }
 
+    /// Nothing of a request has come yet.
+    pub(super) fn is_idle(&self) -> bool {
+        self.inbox.is_empty()
+    }
+
     pub(super) fn is_backed_up(&self) -> bool {
         self.is_backed_up
     }

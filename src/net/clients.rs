@@ -28,7 +28,16 @@ impl Server {
     }
 
     fn welcome(&mut self, socket: TcpStream, address: SocketAddr, now: Now) {
-        let conn = Conn::new(Rc::clone(&self.site), address.ip().is_loopback(), now);
+        let most = self.site.max_connections;
+        let mut conn = Conn::new(Rc::clone(&self.site), address.ip().is_loopback(), now);
+        if self.peers.len() >= most {
+            // It is told so, which takes a descriptor for a moment: of those that are kept for it.
+            if self.peers.len() >= most.saturating_add(self.site.limits.refusals) {
+                return;
+            }
+            log::debug!("{address} refused: there are {most} connections already");
+            conn.turn_away(now);
+        }
         let id = self.peers.insert(Peer::new(socket, conn));
         let Some(peer) = self.peers.get_mut(id) else { return };
         // Both interests, once. An edge costs nothing while nobody waits for it, and no system call

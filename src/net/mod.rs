@@ -24,9 +24,12 @@ mod clock;
 mod fanout;
 mod listener;
 mod peer;
+pub mod publish;
 mod publishing;
 mod quiet;
 mod resolve;
+mod start;
+mod stop;
 mod upstream;
 
 use std::io;
@@ -34,7 +37,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mio::{Events, Poll, Token};
+use mio::{Events, Interest, Poll, Token};
+use signal_hook_mio::v1_0::Signals;
 use slotmap::{Key, KeyData, SlotMap};
 
 use self::awake::Awake;
@@ -42,6 +46,8 @@ use self::bus::Redis;
 use self::clock::Clock;
 use self::listener::Listener;
 use self::peer::Peer;
+pub use self::start::serve;
+use self::stop::Phase;
 use crate::broadcast::Broadcast;
 use crate::hub::{ClientId, Hub};
 use crate::now::Now;
@@ -54,6 +60,7 @@ use crate::timers::Timers;
 const LINK: Token = Token(1 << 16);
 const PUBLISHER: Token = Token(LINK.0 + 1);
 const RESOLVER: Token = Token(LINK.0 + 2);
+const SIGNALS: Token = Token(LINK.0 + 3);
 
 /// The server: every socket, and the machines behind them.
 pub struct Server {
@@ -73,6 +80,10 @@ pub struct Server {
     over: Vec<ClientId>,
     /// Every socket is read into this one.
     buffer: Box<[u8]>,
+    signals: Signals,
+    phase: Phase,
+    /// How long a clean end may take.
+    drain: Duration,
 }
 
 impl Server {
@@ -102,6 +113,8 @@ impl Server {
         if let Some(address) = listeners.iter().find_map(|listener| listener.address().ok()) {
             site.page = page(&site, &url(address));
         }
+        let mut signals = Signals::new(stop::signals())?;
+        poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         Ok(Self {
             poll,
             clock,
@@ -116,6 +129,9 @@ impl Server {
             over: Vec::new(),
             buffer: vec![0; site.limits.read_buffer_bytes].into(),
             site: Rc::new(site),
+            signals,
+            phase: Phase::Serving,
+            drain: Duration::ZERO,
         })
     }
 
@@ -124,15 +140,16 @@ impl Server {
         self.listeners.iter().filter_map(|listener| listener.address().ok())
     }
 
-    /// Serves for ever.
+    /// Serves until a signal ends it.
     ///
     /// # Errors
     /// When the poll itself fails, which leaves nothing to be done.
     pub fn run(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
-        loop {
+        while self.phase != Phase::Stopped {
             self.turn(&mut events)?;
         }
+        Ok(())
     }
 
     fn turn(&mut self, events: &mut Events) -> io::Result<()> {
@@ -157,6 +174,7 @@ impl Server {
         self.expire(now);
         self.settle(now);
         self.speak_to_bus(now);
+        self.drain(now);
         self.reap();
         Ok(())
     }
@@ -173,7 +191,12 @@ impl Server {
         let pauses = self.listeners.iter().filter_map(Listener::deadline);
         let awake = self.awake.as_ref().map(Awake::deadline);
         let redis = self.redis.as_ref().and_then(Redis::deadline);
-        let next = pauses.chain(self.timers.next_deadline()).chain(awake).chain(redis).min()?;
+        let next = pauses
+            .chain(self.timers.next_deadline())
+            .chain(awake)
+            .chain(redis)
+            .chain(self.drain_deadline())
+            .min()?;
         Some(next.saturating_sub(now.since_start))
     }
 
@@ -182,8 +205,10 @@ impl Server {
         if let Some(listener) = self.listeners.get_mut(token) {
             return listener.on_readable();
         }
-        if let LINK | PUBLISHER | RESOLVER = event.token() {
-            return self.on_bus_event(event, now);
+        match event.token() {
+            LINK | PUBLISHER | RESOLVER => return self.on_bus_event(event, now),
+            SIGNALS => return self.on_signals(now),
+            _ => {}
         }
         let id = client_id(event.token());
         if let Some(peer) = self.peers.get_mut(id) {

@@ -1,0 +1,137 @@
+//! From options to a running server, and the line that says what it is.
+
+use std::io;
+use std::net::SocketAddr;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::Server;
+use crate::channel::Glob;
+use crate::limits::Limits;
+use crate::options::Options;
+use crate::origin::OriginPolicy;
+use crate::redis::RedisAddress;
+use crate::site::{Publishing, Site};
+use crate::websocket::message::MessageLimits;
+
+/// Runs the server until a signal ends it.
+///
+/// # Errors
+/// An address that cannot be bound, and which; or that the system refuses what every server needs.
+pub fn serve(options: Options) -> io::Result<()> {
+    let port_alone = options.port_alone;
+    let (bind, redis) = (options.bind.clone(), options.redis.clone());
+    let drain = options.drain;
+    let mut site = site(options);
+    site.max_connections = within_descriptors(site.max_connections, &site.limits);
+    let mut server = Server::bind(&bind, redis.clone(), site)?;
+    server.drain_within(drain);
+    log::info!("{}", start_line(&server, redis.as_ref(), port_alone));
+    server.run()?;
+    log::info!("stopped");
+    Ok(())
+}
+
+fn site(options: Options) -> Site {
+    let limits = Limits::default();
+    let loopback_only = options.bind.iter().all(|address| address.ip().is_loopback());
+    let publishing = match options.publish_token {
+        Some(token) => Publishing::WithToken(token),
+        None if options.redis.is_none() && loopback_only => Publishing::FromThisMachine,
+        None => Publishing::Off,
+    };
+    Site {
+        messages: MessageLimits {
+            max_message_bytes: options.max_message_bytes,
+            max_fragments: limits.fragments,
+        },
+        ping: options.ping,
+        idle_timeout: options.idle_timeout,
+        origins: OriginPolicy { allowed: options.origins, loopback_only },
+        channels: options.channels,
+        has_redis: options.redis.is_some(),
+        echo: options.echo,
+        publishing,
+        max_connections: options.max_connections.unwrap_or(usize::MAX),
+        max_publish_bytes: options.max_publish_bytes,
+        backlog_bytes: options.backlog_bytes,
+        awake: options.awake,
+        limits,
+        ..Site::default()
+    }
+}
+
+/// Raises the limit of open descriptors as far as it goes, and fits the clients into it.
+fn within_descriptors(wanted: usize, limits: &Limits) -> usize {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: maximum, maximum };
+    // None means that there is no limit.
+    let limit = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => maximum,
+        Err(_) => current,
+    };
+    let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok()) else { return wanted };
+    let room = limit.saturating_sub(limits.reserved_descriptors).max(1);
+    if wanted != usize::MAX && wanted > room {
+        log::warn!(
+            "--max-connections {wanted} does not fit into {limit} open files: it is {room} now \
+             (raise `ulimit -n` to {})",
+            wanted.saturating_add(limits.reserved_descriptors)
+        );
+    }
+    wanted.min(room)
+}
+
+/// One line: version, addresses, bus, what is on, limits.
+fn start_line(server: &Server, redis: Option<&RedisAddress>, port_alone: bool) -> String {
+    let site = &server.site;
+    let mut parts = vec![format!(
+        "barewire {} on {}{}",
+        env!("CARGO_PKG_VERSION"),
+        join(server.addresses().map(http_url)),
+        if port_alone { " (every address, because PORT is set)" } else { "" },
+    )];
+    parts.push(match redis {
+        Some(address) => format!("bus: {address}"),
+        None => "bus: this process alone, a demo (--redis URL for more)".to_owned(),
+    });
+    parts.push(format!("channels: {}", join(site.channels.iter().map(Glob::as_str))));
+    if site.echo {
+        parts.push("/echo is on".to_owned());
+    }
+    if let Some(every) = site.awake {
+        parts.push(format!("awake every {every:?}"));
+    }
+    parts.push(match site.publishing {
+        Publishing::Off => "POST /publish is off (--publish-token)".to_owned(),
+        Publishing::WithToken(_) => "POST /publish wants the token".to_owned(),
+        Publishing::FromThisMachine => {
+            "WARNING: whoever is on this machine may POST /publish without a token".to_owned()
+        }
+    });
+    parts.push(format!(
+        "limits: {} clients, {} in, {} out, {} behind",
+        site.max_connections,
+        size(site.messages.max_message_bytes),
+        size(site.max_publish_bytes),
+        size(site.backlog_bytes),
+    ));
+    parts.join("; ")
+}
+
+/// An address as one would type it into a browser.
+fn http_url(address: SocketAddr) -> String {
+    format!("http://{address}")
+}
+
+fn join(parts: impl Iterator<Item = impl Into<String>>) -> String {
+    parts.map(Into::into).collect::<Vec<String>>().join(", ")
+}
+
+fn size(bytes: usize) -> String {
+    match bytes {
+        bytes if bytes % (1 << 20) == 0 => format!("{}m", bytes >> 20),
+        bytes if bytes % (1 << 10) == 0 => format!("{}k", bytes >> 10),
+        bytes => bytes.to_string(),
+    }
+}

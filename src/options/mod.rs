@@ -1,0 +1,256 @@
+//! Flags and environment, checked at the start and turned into values that need no more checking.
+//!
+//! ```text
+//!   arguments ----> flag --------+
+//!                                +--> value --> checks between values --> Command
+//!   environment --> variable ----+
+//!                   (when there is no flag)
+//! ```
+//!
+//! What to notice:
+//! * This is the only module that reads arguments and environment, and it does so in one place:
+//!   [`from_process`]. Everything else takes both as parameters, so tests need neither.
+//! * Nothing prints. What is to be shown comes back as a value, and main shows it.
+//! * Every error names the flag or variable it is about and says what to write, and none repeats
+//!   what was written.
+
+mod addresses;
+mod command;
+mod given;
+mod publish;
+mod values;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use clap::ArgMatches;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+
+pub use self::publish::{PublishOptions, PublishTo, ServerAddress};
+
+use self::given::Given;
+use self::values::ShownTime;
+use crate::channel::{ChannelError, Glob};
+use crate::limits::Limits;
+use crate::origin::Origin;
+use crate::redis::{MAX_REPLY_BYTES, RedisAddress, parse_url};
+use crate::secret::Secret;
+use crate::site::AWAKE;
+
+/// The longest header of a frame from a server (RFC 6455 section 5.2: unmasked, 64-bit length).
+const FRAME_HEADER_BYTES: usize = 10;
+
+/// How the server is to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to listen; at least one address.
+    pub bind: Vec<SocketAddr>,
+    /// Whether `PORT` alone said where: every address of the machine, which the start line tells.
+    pub port_alone: bool,
+    /// The bus; without it, the bus is inside the process.
+    pub redis: Option<RedisAddress>,
+    /// What clients may subscribe to.
+    pub channels: Vec<Glob>,
+    /// Origins besides the server's own.
+    pub origins: Vec<Origin>,
+    /// Whether `/echo` answers.
+    pub echo: bool,
+    /// How often to say so on channel `awake`, if at all.
+    pub awake: Option<Duration>,
+    /// Who presents it may publish. Without one, and without Redis, this machine may.
+    pub publish_token: Option<Secret>,
+    /// Clients at once; else as many as there are descriptors.
+    pub max_connections: Option<usize>,
+    /// The largest message from a client.
+    pub max_message_bytes: usize,
+    /// The largest message to clients.
+    pub max_publish_bytes: usize,
+    /// How far a client may fall behind; at least the largest message with its frame header.
+    pub backlog_bytes: usize,
+    /// How often each client is pinged; shorter than `idle_timeout`.
+    pub ping: Duration,
+    /// After how long a silence a client is closed.
+    pub idle_timeout: Duration,
+    /// How long a clean end may take after SIGTERM.
+    pub drain: Duration,
+}
+
+/// What the arguments ask for.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Run the server.
+    Serve(Box<Options>),
+    /// Publish messages, and end.
+    Publish(PublishOptions),
+    /// Show this text on stdout, and end: the help or the version.
+    Show(String),
+}
+
+/// Why the arguments and the environment make no [`Command`]: a text for stderr, without secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usage(String);
+
+impl Usage {
+    /// About one flag or variable.
+    fn about(source: &str, advice: impl fmt::Display) -> Self {
+        Self(format!("{source}: {advice}"))
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "barewire: {}\nbarewire -h shows every flag", self.0)
+    }
+}
+
+/// Reads the arguments and the environment of this process.
+///
+/// # Errors
+/// What was written wrong; show it and exit with 2.
+pub fn from_process() -> Result<Command, Usage> {
+    // Lossy: what is not UTF-8 is no valid value of any variable, and is refused as one.
+    let env = |name: &str| std::env::var_os(name).map(|text| text.to_string_lossy().into_owned());
+    parse(std::env::args_os(), env)
+}
+
+/// Reads `args`, whose first is the name of the program, and the variables that `env` knows. A
+/// variable set to nothing counts as not set.
+///
+/// # Errors
+/// What was written wrong; show it and exit with 2.
+pub fn parse(
+    args: impl IntoIterator<Item = OsString>,
+    env: impl Fn(&str) -> Option<String>,
+) -> Result<Command, Usage> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let matches = match command::command().try_get_matches_from(&args) {
+        Ok(matches) => matches,
+        Err(shown)
+            if matches!(shown.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
+        {
+            return Ok(Command::Show(shown.render().to_string()));
+        }
+        Err(error) => return Err(Usage(command::explain(&error, &args))),
+    };
+    match matches.subcommand_matches("publish") {
+        Some(_) if command::SERVE.iter().any(|flag| was_written(&matches, flag.name)) => {
+            Err(Usage("write `publish` first: barewire publish CHANNEL MESSAGE [FLAGS]".to_owned()))
+        }
+        Some(matches) => publish::publish(&Given::new(matches, &env)).map(Command::Publish),
+        None => serve(&Given::new(&matches, &env)).map(|options| Command::Serve(Box::new(options))),
+    }
+}
+
+/// Whether a flag stands among the arguments. A switch has a value even where it does not.
+fn was_written(matches: &ArgMatches, name: &str) -> bool {
+    matches.value_source(name) == Some(ValueSource::CommandLine)
+}
+
+fn serve(given: &Given<'_>) -> Result<Options, Usage> {
+    let redis = given.one("redis", parse_url)?;
+    // Without Redis it is a demo, in which all there is to see is on.
+    let is_demo = redis.is_none();
+    let (bind, port_alone) = addresses(given)?;
+    let demo_awake = is_demo.then_some(Duration::from_secs(5));
+    let options = Options {
+        bind,
+        port_alone,
+        redis,
+        channels: channels(given)?,
+        origins: given.many("origin", addresses::origin)?,
+        echo: given.switch("echo")?.unwrap_or(is_demo),
+        awake: given.one("awake", values::time_or_off)?.unwrap_or(demo_awake),
+        publish_token: given.one("publish-token", Secret::new)?,
+        max_connections: given.one("max-connections", values::number)?,
+        max_message_bytes: given.one("max-message", values::size)?.unwrap_or(64 << 10),
+        max_publish_bytes: given.one("max-publish", values::size)?.unwrap_or(1 << 20),
+        backlog_bytes: given.one("backlog", values::size)?.unwrap_or(2 << 20),
+        ping: given.one("ping", values::time)?.unwrap_or(Duration::from_secs(25)),
+        idle_timeout: given.one("idle-timeout", values::time)?.unwrap_or(Duration::from_secs(60)),
+        drain: given.one("drain", values::time_or_zero)?.unwrap_or(Duration::from_secs(10)),
+    };
+    agree(&options, &Limits::default())?;
+    Ok(options)
+}
+
+/// Where to listen, and whether only `PORT` said so. `BAREWIRE_BIND` is meant for this program
+/// alone, so it beats `PORT`.
+fn addresses(given: &Given<'_>) -> Result<(Vec<SocketAddr>, bool), Usage> {
+    let bind = given.many("bind", addresses::address)?;
+    if !bind.is_empty() {
+        return Ok((bind, false));
+    }
+    if let Some(address) = given.variable("PORT", addresses::port)? {
+        return Ok((vec![address], true));
+    }
+    Ok((vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))], false))
+}
+
+fn channels(given: &Given<'_>) -> Result<Vec<Glob>, Usage> {
+    let channels = given.many("channel", channel)?;
+    if channels.is_empty() { Ok(Glob::new("ruby").into_iter().collect()) } else { Ok(channels) }
+}
+
+/// Why a text is no channel to offer.
+enum OfferError {
+    Name(ChannelError),
+    Awake,
+}
+
+impl fmt::Display for OfferError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(error) => error.fmt(f),
+            Self::Awake => f.write_str(
+                "awake is the server's own channel: write --awake 5s to have it, or another name",
+            ),
+        }
+    }
+}
+
+fn channel(text: &str) -> Result<Glob, OfferError> {
+    if text == AWAKE {
+        return Err(OfferError::Awake);
+    }
+    Glob::new(text).map_err(OfferError::Name)
+}
+
+/// Checks between values. Each names both flags: either may be the one to change.
+fn agree(options: &Options, limits: &Limits) -> Result<(), Usage> {
+    // A client that takes all its channels by default must not be over the limit by that.
+    let literals = options.channels.iter().filter_map(Glob::literal).count();
+    let most = limits.channels_per_client.saturating_sub(1);
+    if literals > most {
+        let advice = format!("at most {most} names: write a glob for those that belong together");
+        return Err(Usage::about("--channel", advice));
+    }
+    // The link can hold a reply only up to its limit, and the channel's name stands in it too.
+    let most = MAX_REPLY_BYTES.saturating_sub(1 << 20);
+    if options.max_publish_bytes > most {
+        return Err(Usage::about("--max-publish", format!("write at most {}m", most >> 20)));
+    }
+    let least = options.max_publish_bytes.saturating_add(FRAME_HEADER_BYTES);
+    if options.backlog_bytes < least {
+        let advice = format!(
+            "the largest message does not fit: write at least {least} (--max-publish and \
+             {FRAME_HEADER_BYTES} for its frame header), or a smaller --max-publish"
+        );
+        return Err(Usage::about("--backlog", advice));
+    }
+    if options.ping >= options.idle_timeout {
+        let (ping, idle) = (ShownTime(options.ping), ShownTime(options.idle_timeout));
+        let advice = format!(
+            "{ping} is not shorter than --idle-timeout {idle}, so clients would be closed before \
+             they are asked: write --ping {}",
+            ShownTime(options.idle_timeout / 2)
+        );
+        return Err(Usage::about("--ping", advice));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
