@@ -15,6 +15,9 @@ use std::rc::Rc;
 /// and in the hub once for each channel, so it is kept to what a person would write.
 pub const MAX_NAME_BYTES: usize = 256;
 
+/// The server's own channel: never sent to Redis, and published to by nobody else.
+pub const AWAKE: &str = "awake";
+
 /// The name of a channel: 1 to [`MAX_NAME_BYTES`] bytes of UTF-8 without control characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Channel(Rc<str>);

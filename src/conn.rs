@@ -146,11 +146,8 @@ impl Conn {
         let has_requests = match &self.state {
             State::Head(exchange) => exchange.is_backed_up(),
             State::Waiting(waiting) => !waiting.is_withdrawn_by_eof(),
-            State::Posting(_)
-            | State::Open(_)
-            | State::Closing(_)
-            | State::Linger(_)
-            | State::Done => false,
+            State::Posting(_) | State::Open(_) | State::Closing(_) => false,
+            State::Linger(_) | State::Done => false,
         };
         if has_requests {
             self.has_ended = true;
@@ -161,99 +158,59 @@ impl Conn {
                 State::Linger(Linger::new(&self.site.limits, now).heard_all())
             }
             State::Linger(linger) if !self.outbox.is_empty() => State::Linger(linger.heard_all()),
+            State::Head(_) | State::Posting(_) | State::Waiting(_) => State::Done,
             // RFC 6455 section 7.1.5: an end without a Close is abnormal (1006), and nobody is there
             // to be told.
-            State::Open(_) | State::Closing(_) => State::Done,
-            State::Head(_)
-            | State::Posting(_)
-            | State::Waiting(_)
-            | State::Linger(_)
-            | State::Done => State::Done,
+            State::Open(_) | State::Closing(_) | State::Linger(_) | State::Done => State::Done,
         };
     }
 
     /// What the client needs of the rest of the process, once.
     pub fn poll_event(&mut self) -> Option<Event> {
-        match &mut self.state {
-            State::Waiting(waiting) => waiting.take_event(),
-            State::Head(_)
-            | State::Posting(_)
-            | State::Open(_)
-            | State::Closing(_)
-            | State::Linger(_)
-            | State::Done => None,
-        }
+        if let State::Waiting(waiting) = &mut self.state { waiting.take_event() } else { None }
     }
 
     /// The channels that the client waits for are live: it gets its 101, and from here on
     /// [`Conn::is_subscribed`]. If it does not wait for channels (any more), nothing happens.
     pub fn admit(&mut self, now: Now) {
-        self.state = match std::mem::replace(&mut self.state, State::Done) {
-            State::Waiting(waiting) => match waiting.admit(&mut self.outbox, now) {
-                Ok((state, mut inbox)) => {
-                    self.state = state;
-                    return self.receive(&mut inbox, now);
-                }
-                Err(waiting) => State::Waiting(waiting),
-            },
-            other @ (State::Head(_)
-            | State::Posting(_)
-            | State::Open(_)
-            | State::Closing(_)
-            | State::Linger(_)
-            | State::Done) => other,
-        };
+        let Some(waiting) = self.take_waiting(Waiting::is_for_channels) else { return };
+        let (state, mut inbox) = waiting.admit(&mut self.outbox, now);
+        self.state = state;
+        self.receive(&mut inbox, now);
     }
 
     /// The answer to a client that waits. If it does not (any more), nothing happens.
     pub fn answer(&mut self, response: &Response, now: Now) {
-        self.state = match std::mem::replace(&mut self.state, State::Done) {
-            State::Waiting(waiting) => {
-                let (state, mut inbox) =
-                    waiting.answer(response, &self.site, &mut self.outbox, now);
-                self.state = state;
-                self.receive(&mut inbox, now);
-                if self.has_ended {
-                    self.eof(now);
-                }
-                return;
-            }
-            other @ (State::Head(_)
-            | State::Posting(_)
-            | State::Open(_)
-            | State::Closing(_)
-            | State::Linger(_)
-            | State::Done) => other,
-        };
+        let Some(waiting) = self.take_waiting(|_| true) else { return };
+        let (state, mut inbox) = waiting.answer(response, &self.site, &mut self.outbox, now);
+        self.state = state;
+        self.receive(&mut inbox, now);
+        if self.has_ended {
+            self.eof(now);
+        }
+    }
+
+    fn take_waiting(&mut self, wanted: impl Fn(&Waiting) -> bool) -> Option<Box<Waiting>> {
+        if let State::Waiting(waiting) = &self.state
+            && wanted(waiting)
+            && let State::Waiting(waiting) = std::mem::replace(&mut self.state, State::Done)
+        {
+            return Some(waiting);
+        }
+        None
     }
 
     /// Whether the client is subscribed to the channels it asked for: from [`Conn::admit`] until
     /// either side closes.
     #[must_use]
     pub fn is_subscribed(&self) -> bool {
-        match &self.state {
-            State::Open(session) => session.purpose() == Purpose::Channels,
-            State::Head(_)
-            | State::Posting(_)
-            | State::Waiting(_)
-            | State::Closing(_)
-            | State::Linger(_)
-            | State::Done => false,
-        }
+        matches!(&self.state, State::Open(session) if session.purpose() == Purpose::Channels)
     }
 
     /// Messages that the client sent since the last call and that were dropped, because nobody
     /// here takes messages from subscribers.
     pub fn take_ignored(&mut self) -> u32 {
-        match &mut self.state {
-            State::Open(session) => session.take_ignored(),
-            State::Head(_)
-            | State::Posting(_)
-            | State::Waiting(_)
-            | State::Closing(_)
-            | State::Linger(_)
-            | State::Done => 0,
-        }
+        if let State::Open(session) = &mut self.state { session.take_ignored() } else { 0 }
     }
 
     /// The client was cut off from its channels inside a frame, of which this is the rest: it goes
@@ -270,14 +227,10 @@ impl Conn {
             State::Open(session) => {
                 session.close(Close { code, reason }, &self.site, &mut self.outbox, now)
             }
-            State::Waiting(waiting) => {
-                self.state = State::Waiting(waiting);
-                return self.answer(&unavailable(reason), now);
-            }
             State::Head(exchange) if exchange.is_idle() => {
                 State::Linger(Linger::new(&self.site.limits, now))
             }
-            State::Head(_) | State::Posting(_) => {
+            State::Head(_) | State::Posting(_) | State::Waiting(_) => {
                 exchange::refuse(&unavailable(reason), &self.site, &mut self.outbox, now)
             }
             other @ (State::Closing(_) | State::Linger(_) | State::Done) => other,
@@ -337,19 +290,17 @@ impl Conn {
 
     /// True once, when all output is written and the client shall see the end of it: the socket's
     /// sending side is to be shut down.
-    pub fn take_shutdown(&mut self) -> bool {
-        match &mut self.state {
-            State::Linger(linger) if self.outbox.is_empty() => {
-                !std::mem::replace(&mut linger.is_shut, true)
-            }
-            State::Head(_)
-            | State::Posting(_)
-            | State::Waiting(_)
-            | State::Open(_)
-            | State::Closing(_)
-            | State::Linger(_)
-            | State::Done => false,
+    pub fn take_shutdown(&mut self, now: Now) -> bool {
+        if let State::Linger(linger) = &mut self.state
+            && self.outbox.is_empty()
+            && !linger.is_shut
+        {
+            linger.is_shut = true;
+            // From here on the peer is only waited for so that it can read what was written.
+            linger.deadline = now.since_start + self.site.limits.linger;
+            return true;
         }
+        false
     }
 
     /// When [`Conn::on_deadline`] wants to be called, as a time since the start.
@@ -392,7 +343,7 @@ impl Conn {
 impl Linger {
     fn new(limits: &Limits, now: Now) -> Self {
         Self {
-            deadline: now.since_start + limits.linger,
+            deadline: now.since_start + limits.last_write,
             is_shut: false,
             patience_bytes: limits.linger_bytes,
         }

@@ -23,7 +23,9 @@ pub struct Limits {
     pub fragments: u32,
     /// How long a peer may take to answer our Close: 5 s.
     pub close_handshake: Duration,
-    /// How long the peer may take to read the end of a connection: 2 s.
+    /// How long the peer may take to read the last answer: 10 s, after which it is reset.
+    pub last_write: Duration,
+    /// How long the peer may take, after that, to read the end of a connection: 2 s.
     pub linger: Duration,
     /// How much it may still send meanwhile: 256 KiB. More is a peer that does not listen.
     pub linger_bytes: usize,
@@ -74,6 +76,7 @@ impl Default for Limits {
             channels_per_client: 100,
             fragments: 131_072,
             close_handshake: Duration::from_secs(5),
+            last_write: Duration::from_secs(10),
             linger: Duration::from_secs(2),
             linger_bytes: 256 << 10,
             requests: 1_000,

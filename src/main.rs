@@ -71,7 +71,9 @@ fn wall_clock() -> std::time::SystemTime {
 /// Writes one line, `2026-11-22T10:20:30Z INFO  barewire: text`.
 #[allow(clippy::disallowed_types, reason = "the time is handed in")]
 fn line(out: &mut dyn Write, record: &Record<'_>, time: std::time::SystemTime) -> io::Result<()> {
+    // Which module says it helps nobody who runs this, but what is the wire's is marked as such.
     let (level, target) = (record.level(), record.target());
+    let target = if target.ends_with("::wire") { target } else { "barewire" };
     let text = Escaped(record.args());
     writeln!(out, "{} {level:<5} {target}: {text}", humantime::format_rfc3339_seconds(time))
 }

@@ -11,8 +11,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use crate::channel::AWAKE;
 use crate::http::{Response, Status};
-use crate::site::{AWAKE, Publishing, Site};
+use crate::site::{Publishing, Site};
 
 const PAGE: &str = include_str!("page.html");
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::channel::{Channel, Glob};
+use crate::channel::{AWAKE, Channel, Glob};
 use crate::http::{Body, Framing, Head, Host, Method, Response, Status, Target, TargetError};
 use crate::limits::Limits;
 use crate::origin::OriginPolicy;
@@ -42,9 +42,6 @@ pub struct Site {
     /// How often the server says on its own channel that it is awake, if it does.
     pub awake: Option<Duration>,
 }
-
-/// The server's own channel: never sent to Redis, and published to by nobody else.
-pub const AWAKE: &str = "awake";
 
 /// Who may publish by `POST /publish`.
 #[derive(Debug)]

@@ -45,8 +45,8 @@ fn head_with_connection_close_is_answered_then_shut_then_lingered_on() {
     let mut conn = conn();
     let answer = send(&mut conn, GET_AND_CLOSE);
     assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
-    assert!(conn.take_shutdown());
-    assert!(!conn.take_shutdown(), "once");
+    assert!(conn.take_shutdown(START));
+    assert!(!conn.take_shutdown(START), "once");
     assert!(conn.wants_input(), "so that unread bytes do not reset the connection");
     assert_eq!(send(&mut conn, GET), "", "but nothing of them is a request any more");
     conn.eof(START);
@@ -58,14 +58,14 @@ fn linger_too_long_or_too_much_is_done() {
     let limits = Limits::default();
     let mut silent = conn();
     send(&mut silent, GET_AND_CLOSE);
-    assert!(silent.take_shutdown());
+    assert!(silent.take_shutdown(START));
     assert_eq!(silent.deadline(), Some(limits.linger));
     silent.on_deadline(START.later(limits.linger));
     assert!(silent.is_done());
 
     let mut talkative = conn();
     send(&mut talkative, GET_AND_CLOSE);
-    assert!(talkative.take_shutdown());
+    assert!(talkative.take_shutdown(START));
     send(&mut talkative, &vec![b'x'; limits.linger_bytes]);
     assert!(talkative.is_done());
 }
@@ -77,7 +77,7 @@ fn head_malformed_is_refused_and_what_follows_is_never_a_request() {
     let answer = send(&mut conn, &request);
     assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
     assert_eq!(answer.matches("\r\nDate: ").count(), 1, "{answer}");
-    assert!(conn.take_shutdown());
+    assert!(conn.take_shutdown(START));
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn open_close_is_answered_with_the_same_code_and_then_the_server_ends_it() {
         let mut conn = open();
         let answer = exchange(&mut conn, &[close, MASKED_HELLO.to_vec()].concat());
         assert_eq!(answer, expected, "and nothing behind it is echoed");
-        assert!(conn.take_shutdown());
+        assert!(conn.take_shutdown(START));
     }
 }
 
@@ -236,7 +236,7 @@ fn open_broken_rule_is_closed_with_its_code() {
         assert_eq!(answer[0], 0x88);
         assert_eq!(answer[2..4], code.to_be_bytes(), "{:?}", answer.escape_ascii().to_string());
         assert!(answer.len() > 4, "with a reason");
-        assert!(conn.take_shutdown());
+        assert!(conn.take_shutdown(START));
         assert_eq!(exchange(&mut conn, MASKED_HELLO), b"", "nothing more is read as frames");
     }
 }
@@ -329,7 +329,7 @@ fn waiting_refused_is_answered_and_what_it_sent_meanwhile_is_no_request() {
     let answer = drain(&mut conn);
     assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
     assert_eq!(answer.matches("\r\nDate: ").count(), 1, "{answer}");
-    assert!(conn.take_shutdown());
+    assert!(conn.take_shutdown(START));
 }
 
 #[test]
@@ -448,10 +448,10 @@ fn closing_waits_for_the_peers_close_past_everything_else() {
     conn.close(CloseCode::GOING_AWAY, "bye", START);
     assert_eq!(drain_bytes(&mut conn), b"\x88\x05\x03\xe9bye");
     assert_eq!(exchange(&mut conn, &[MASKED_HELLO, &masked(0x89, b"")].concat()), b"");
-    assert!(!conn.take_shutdown());
+    assert!(!conn.take_shutdown(START));
     assert_eq!(conn.deadline(), Some(limits.close_handshake));
     assert_eq!(exchange(&mut conn, &masked(0x88, b"\x03\xe9")), b"");
-    assert!(conn.take_shutdown());
+    assert!(conn.take_shutdown(START));
 
     let mut unanswered = open();
     unanswered.close(CloseCode::GOING_AWAY, "bye", START);

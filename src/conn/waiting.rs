@@ -71,29 +71,22 @@ impl Waiting {
         self.inbox.len() < site.limits.head.head_bytes
     }
 
+    pub(super) fn is_for_channels(&self) -> bool {
+        matches!(self.request, Request::Upgrade(_))
+    }
+
     /// A client that goes away takes its wish for channels with it. What it has published cannot be
     /// taken back, and it may have closed only its sending side to wait for the answer.
     pub(super) fn is_withdrawn_by_eof(&self) -> bool {
-        match &self.request {
-            Request::Upgrade(_) => true,
-            Request::Plain(..) => false,
-        }
+        self.is_for_channels()
     }
 
-    /// The 101, and what the client has sent meanwhile. `Err` gives back a request that cannot be
-    /// admitted, since it asked for an answer.
-    pub(super) fn admit(
-        self: Box<Self>,
-        outbox: &mut Outbox,
-        now: Now,
-    ) -> Result<(State, Vec<u8>), Box<Self>> {
-        match &self.request {
-            Request::Upgrade(accepted) => {
-                accepted.encode(outbox.end());
-                Ok((State::Open(Session::new(Purpose::Channels, now)), self.inbox))
-            }
-            Request::Plain(..) => Err(self),
+    /// The 101, and what the client has sent meanwhile. Only for who waits for channels.
+    pub(super) fn admit(self, outbox: &mut Outbox, now: Now) -> (State, Vec<u8>) {
+        if let Request::Upgrade(accepted) = &self.request {
+            accepted.encode(outbox.end());
         }
+        (State::Open(Session::new(Purpose::Channels, now)), self.inbox)
     }
 
     /// The answer, and what the client has sent meanwhile. RFC 6455 section 4.2.2: behind a

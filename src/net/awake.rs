@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Server;
+use crate::channel::AWAKE;
 use crate::now::Now;
-use crate::site::AWAKE;
 
 /// When to say it next.
 #[derive(Debug)]

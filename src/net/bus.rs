@@ -14,12 +14,11 @@ use super::quiet::Quiet;
 use super::resolve::Resolver;
 use super::upstream::Upstream;
 use super::{LINK, PUBLISHER, RESOLVER, Server};
-use crate::channel::Channel;
+use crate::channel::{AWAKE, Channel};
 use crate::now::Now;
 use crate::redis::{
     Endpoint, Link, LinkEvent, LinkSettings, MAX_REPLY_BYTES, Odd, Publisher, Reason, RedisAddress,
 };
-use crate::site::AWAKE;
 use crate::websocket::close::CloseCode;
 
 /// What the loop keeps for Redis.

@@ -17,9 +17,16 @@ use crate::site::unavailable;
 
 impl Server {
     pub(super) fn accept(&mut self, now: Now) {
+        // Who comes above the limit is told so, which takes a descriptor for a moment. When those
+        // are in use too, newcomers wait in the kernel's queue.
+        let most = self.site.max_connections.saturating_add(self.site.limits.refusals);
         for index in 0..self.listeners.len() {
             for _ in 0..self.site.limits.accepts {
                 let Some(listener) = self.listeners.get_mut(index) else { break };
+                if self.peers.len() >= most {
+                    listener.pause(now.since_start, &self.site.limits);
+                    break;
+                }
                 let accepted = listener.accept(now.since_start, &self.site.limits);
                 let Some((socket, address)) = accepted else { break };
                 self.welcome(socket, address, now);
@@ -31,10 +38,6 @@ impl Server {
         let most = self.site.max_connections;
         let mut conn = Conn::new(Rc::clone(&self.site), address.ip().is_loopback(), now);
         if self.peers.len() >= most {
-            // It is told so, which takes a descriptor for a moment: of those that are kept for it.
-            if self.peers.len() >= most.saturating_add(self.site.limits.refusals) {
-                return;
-            }
             log::debug!("{address} refused: there are {most} connections already");
             conn.turn_away(now);
         }

@@ -97,8 +97,13 @@ impl Listener {
                         limits.accept_pause
                     );
                 }
-                self.paused_until = Some(since_start + limits.accept_pause);
+                self.pause(since_start, limits);
             }
         }
+    }
+
+    /// Leaves newcomers in the kernel's queue for a moment.
+    pub(super) fn pause(&mut self, since_start: Duration, limits: &Limits) {
+        self.paused_until = Some(since_start + limits.accept_pause);
     }
 }

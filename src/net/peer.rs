@@ -121,7 +121,7 @@ impl Peer {
             let taken = self.note(taken, wanted);
             self.conn.wrote(taken, now);
         }
-        if !self.is_broken && self.conn.take_shutdown() {
+        if !self.is_broken && self.conn.take_shutdown(now) {
             // An error means that the peer has gone already, which the next read will show.
             let _ = self.socket.shutdown(Shutdown::Write);
         }

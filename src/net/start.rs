@@ -71,7 +71,8 @@ fn within_descriptors(wanted: usize, limits: &Limits) -> usize {
         Err(_) => current,
     };
     let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok()) else { return wanted };
-    let room = limit.saturating_sub(limits.reserved_descriptors).max(1);
+    // Where there are hardly any, half of them will do for what is no client.
+    let room = limit - limits.reserved_descriptors.min(limit / 2);
     if wanted != usize::MAX && wanted > room {
         log::warn!(
             "--max-connections {wanted} does not fit into {limit} open files: it is {room} now \

@@ -33,12 +33,11 @@ pub use self::publish::{PublishOptions, PublishTo, ServerAddress};
 
 use self::given::Given;
 use self::values::ShownTime;
-use crate::channel::{ChannelError, Glob};
+use crate::channel::{AWAKE, ChannelError, Glob};
 use crate::limits::Limits;
 use crate::origin::Origin;
 use crate::redis::{MAX_REPLY_BYTES, RedisAddress, parse_url};
 use crate::secret::Secret;
-use crate::site::AWAKE;
 
 /// The longest header of a frame from a server (RFC 6455 section 5.2: unmasked, 64-bit length).
 const FRAME_HEADER_BYTES: usize = 10;

@@ -13,11 +13,10 @@ use std::time::Duration;
 
 use super::given::Given;
 use super::{Usage, values};
-use crate::channel::Channel;
+use crate::channel::{AWAKE, Channel};
 use crate::http::split_origin;
 use crate::redis::{RedisAddress, parse_url};
 use crate::secret::Secret;
-use crate::site::AWAKE;
 
 /// What to publish, and where.
 #[derive(Clone, Debug)]
