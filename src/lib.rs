@@ -35,7 +35,8 @@
 //! | [`broadcast`] | how does one message reach ten thousand clients? | |
 //! | [`redis`] | how is a link kept to a Redis that comes and goes? | RESP2 |
 //! | [`net`] | how does one thread serve everybody? one turn of the loop | |
-//! | [`timers`], [`now`], [`limits`], [`options`], [`secret`] | when, how much, and what is asked for? | |
+//! | [`trace`] | what does it look like on the wire, one line a frame? | |
+//! | [`timers`], [`now`], [`limits`], [`options`], [`secret`], [`quiet`] | when, how much, and what is asked for? | |
 //!
 //! Where the protocols are read more strictly or more leniently than their RFCs, a table says so with
 //! the reason: [of HTTP](http#where-this-server-differs-from-the-rfcs-or-chooses-among-what-they-allow)
@@ -133,9 +134,11 @@ pub mod now;
 pub mod options;
 pub mod origin;
 pub mod page;
+pub mod quiet;
 pub mod redis;
 pub mod secret;
 pub mod site;
 pub mod timers;
+pub mod trace;
 pub mod upgrade;
 pub mod websocket;

@@ -1,11 +1,14 @@
 //! What each path answers.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use crate::channel::{AWAKE, Channel, Glob};
 use crate::http::{Body, Framing, Head, Host, Method, Response, Status, Target, TargetError};
 use crate::limits::Limits;
+use crate::now::Now;
 use crate::origin::OriginPolicy;
+use crate::quiet::Quiet;
 use crate::secret::Secret;
 use crate::upgrade::{self, Accepted};
 use crate::websocket::message::MessageLimits;
@@ -35,6 +38,8 @@ pub struct Site {
     pub echo: bool,
     /// Who may publish by `POST /publish`.
     pub publishing: Publishing,
+    /// What clients were refused for lately.
+    pub quiet: RefCell<Quiet>,
     /// The longest message that is passed on.
     pub max_publish_bytes: usize,
     /// How far a client may fall behind in one channel.
@@ -95,6 +100,7 @@ impl Default for Site {
             page: Response::text(Status::Ok, "Barewire is listening."),
             echo: true,
             publishing: Publishing::FromThisMachine,
+            quiet: RefCell::default(),
             max_publish_bytes: 1 << 20,
             backlog_bytes: 2 << 20,
             awake: Some(Duration::from_secs(5)),
@@ -264,10 +270,19 @@ impl Site {
         let origin = head.single("Origin");
         let origin = origin.map_err(|_| forbidden("Origin may be there only once".to_owned()))?;
         let origin = origin.map(String::from_utf8_lossy);
-        self.origins.check(origin.as_deref(), head.host.as_ref()).map_err(|refused| {
-            log::info!("refused the origin {:?}: {refused}", origin.as_deref().unwrap_or_default());
-            forbidden(refused.to_string())
-        })
+        let checked = self.origins.check(origin.as_deref(), head.host.as_ref());
+        checked.map_err(|refused| forbidden(refused.to_string()))
+    }
+
+    /// Says in the log what a client was refused for, if the one who runs this can change it.
+    pub fn note_refusal(&self, answer: &Response, now: Now) {
+        let ours = [Status::Unauthorized, Status::Forbidden, Status::ServiceUnavailable];
+        if ours.contains(&answer.status) {
+            let text = String::from_utf8_lossy(&answer.body);
+            let what = format_args!("refused: {}: {}", answer.status, text.trim_end());
+            let kind = answer.status.reason();
+            self.quiet.borrow_mut().say(log::Level::Info, kind, what, now);
+        }
     }
 }
 

@@ -24,11 +24,11 @@ use std::collections::BTreeSet;
 use sources::{Source, sources};
 
 /// What anybody may use: plain values that know nothing of any layer.
-const VALUES: [&str; 4] = ["channel", "limits", "now", "secret"];
+const VALUES: [&str; 5] = ["channel", "limits", "now", "quiet", "secret"];
 
 /// From the top down: a module, and the modules it may name. A module that is missing here is not
 /// part of the picture yet: add it, at the lowest place that will do.
-const ARROWS: [(&str, &[&str]); 21] = [
+const ARROWS: [(&str, &[&str]); 22] = [
     ("main", &["net", "options", "publish"]),
     // The only folder with sockets and a clock drives all the machines, and none of them knows it.
     (
@@ -56,6 +56,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ("conn", &["http", "metrics", "site", "trace", "upgrade", "websocket"]),
     ("site", &["http", "metrics", "origin", "upgrade", "websocket"]),
     ("page", &["http", "site"]),
+    ("quiet", &[]),
     // The bridge: the only one that knows both protocols.
     ("upgrade", &["http", "websocket"]),
     // Encoded bytes, once for everybody; it writes frames, and knows clients by the hub's ids.
@@ -64,7 +65,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ("hub", &[]),
     ("origin", &["http"]),
     ("options", &["http", "origin", "redis"]),
-    ("trace", &["http", "redis", "websocket"]),
+    ("trace", &["http", "upgrade", "websocket"]),
     ("metrics", &[]),
     // Neither of these three knows either of the others, nor any client.
     ("http", &[]),

@@ -139,6 +139,7 @@ impl Exchange {
         // Behind a refusal there may be a body that was not read: what comes next on this
         // connection is not to be taken for a request.
         let close = delivery.close || answer.status != Status::Ok;
+        site.note_refusal(answer, now);
         answer.encode(Delivery { close, ..delivery }, now.unix, outbox.end());
         if close {
             return State::Linger(Linger::new(&site.limits, now));
@@ -178,6 +179,7 @@ impl Exchange {
 
 /// An answer after which nothing of this connection is read as a request any more.
 pub(super) fn refuse(answer: &Response, site: &Site, outbox: &mut Outbox, now: Now) -> State {
+    site.note_refusal(answer, now);
     answer.encode(Delivery { head_only: false, close: true }, now.unix, outbox.end());
     State::Linger(Linger::new(&site.limits, now))
 }

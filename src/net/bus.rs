@@ -4,18 +4,19 @@
 //! everything that happens to it is said in the log, since a server that is deaf and does not say
 //! so is the worst kind.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use mio::{Registry, Token};
 
-use super::quiet::Quiet;
 use super::resolve::Resolver;
 use super::upstream::Upstream;
 use super::{LINK, PUBLISHER, RESOLVER, Server};
 use crate::channel::{AWAKE, Channel};
 use crate::now::Now;
+use crate::quiet::Quiet;
 use crate::redis::{
     Endpoint, Link, LinkEvent, LinkSettings, MAX_REPLY_BYTES, Odd, Publisher, Reason, RedisAddress,
 };
@@ -103,16 +104,8 @@ impl Redis {
         }
     }
 
-    /// Warns, at most once a minute about things of the same kind.
-    pub(super) fn warn(&mut self, kind: &'static str, what: &str, now: Now) {
-        if let Some(kept_back) = self.quiet.may_say(kind, now.since_start) {
-            let more = if kept_back == 0 {
-                String::new()
-            } else {
-                format!(" (and {kept_back} times more in the last minute)")
-            };
-            log::warn!("redis: {what}{more}");
-        }
+    pub(super) fn warn(&mut self, kind: &'static str, what: fmt::Arguments<'_>, now: Now) {
+        self.quiet.say(log::Level::Warn, kind, format_args!("redis: {what}"), now);
     }
 }
 
@@ -199,24 +192,25 @@ impl Server {
                 LinkEvent::Live => self.on_live(now),
                 LinkEvent::Down { reason, was_live, retry_in } => {
                     log::debug!("redis: {reason}; next try in {retry_in:?}");
-                    redis.warn(reason_kind(reason), &reason.to_string(), now);
+                    redis.warn(reason_kind(reason), format_args!("{reason}"), now);
                     if was_live {
                         self.on_down(now);
                     }
                 }
                 LinkEvent::Denied { channel, why } => {
-                    redis.warn("denied", &format!("the channel {channel}: {why}"), now);
+                    redis.warn("denied", format_args!("the channel {channel}: {why}"), now);
                     self.on_denied(&channel, now);
                 }
                 LinkEvent::TooLarge { channel, bytes } => {
-                    let what = format!(
-                        "a message on {channel} was dropped, which is a gap: it is larger than \
-                         --max-publish"
+                    let what = format_args!(
+                        "a message of {bytes} bytes on {channel} was dropped, which is a gap: it \
+                         is larger than --max-publish"
                     );
-                    log::debug!("redis: the message had {bytes} bytes");
-                    redis.warn("too large", &what, now);
+                    redis.warn("too large", what, now);
                 }
-                LinkEvent::Odd(odd) => redis.warn(odd_text(odd), odd_text(odd), now),
+                LinkEvent::Odd(odd) => {
+                    redis.warn(odd_text(odd), format_args!("{}", odd_text(odd)), now);
+                }
             }
         }
     }

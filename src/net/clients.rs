@@ -5,8 +5,10 @@ use std::rc::Rc;
 
 use mio::Interest;
 use mio::net::TcpStream;
+use slotmap::Key as _;
 
 use super::peer::Peer;
+use super::tap::Tap;
 use super::{Server, token};
 use crate::broadcast::Rest;
 use crate::conn::{Conn, Event};
@@ -38,11 +40,15 @@ impl Server {
         let most = self.site.max_connections;
         let mut conn = Conn::new(Rc::clone(&self.site), address.ip().is_loopback(), now);
         if self.peers.len() >= most {
-            log::debug!("{address} refused: there are {most} connections already");
+            let what = format_args!(
+                "refused {address}: there are {most} connections (see --max-connections)"
+            );
+            self.quiet.say(log::Level::Warn, "full", what, now);
             conn.turn_away(now);
         }
         let id = self.peers.insert(Peer::new(socket, conn));
         let Some(peer) = self.peers.get_mut(id) else { return };
+        peer.tap = Tap::new(&id.data());
         // Both interests, once. An edge costs nothing while nobody waits for it, and no system call
         // is needed later, when a write comes short.
         let interests = Interest::READABLE | Interest::WRITABLE;
@@ -61,6 +67,12 @@ impl Server {
         // A loop and no recursion: a client may pipeline a thousand requests that are answered here.
         while let Some(peer) = self.peers.get_mut(id) {
             peer.serve(&mut self.buffer, &self.site.limits, now);
+            for _ in 0..peer.conn.take_ignored() {
+                let what = format_args!(
+                    "dropped a message that a subscriber sent: publishing is POST /publish"
+                );
+                self.quiet.say(log::Level::Info, "ignored", what, now);
+            }
             let event = peer.conn.poll_event();
             let Some(answer) = event.and_then(|event| self.on_wish(id, event, now)) else { break };
             if let Some(peer) = self.peers.get_mut(id) {

@@ -60,7 +60,8 @@ impl Server {
                 self.broadcast.leave(id, 0);
                 continue;
             };
-            log::debug!("closing a client that is too slow");
+            let what = format_args!("closed a client that fell more than --backlog behind");
+            self.quiet.say(log::Level::Warn, "too slow", what, now);
             peer.conn.close(CloseCode::TRY_AGAIN_LATER, "too slow", now);
             self.follow_up(id, now);
         }

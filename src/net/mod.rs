@@ -26,10 +26,10 @@ mod listener;
 mod peer;
 pub mod publish;
 mod publishing;
-mod quiet;
 mod resolve;
 mod start;
 mod stop;
+mod tap;
 mod upstream;
 
 use std::io;
@@ -52,6 +52,7 @@ use crate::broadcast::Broadcast;
 use crate::hub::{ClientId, Hub};
 use crate::now::Now;
 use crate::page::page;
+use crate::quiet::Quiet;
 use crate::redis::RedisAddress;
 use crate::site::Site;
 use crate::timers::Timers;
@@ -61,6 +62,10 @@ const LINK: Token = Token(1 << 16);
 const PUBLISHER: Token = Token(LINK.0 + 1);
 const RESOLVER: Token = Token(LINK.0 + 2);
 const SIGNALS: Token = Token(LINK.0 + 3);
+
+/// Events fetched in one turn, and how many full turns in a row may put the deadlines off.
+const EVENTS: usize = 1024;
+const MAX_UNHEARD_TURNS: u32 = 64;
 
 /// The server: every socket, and the machines behind them.
 pub struct Server {
@@ -80,6 +85,9 @@ pub struct Server {
     over: Vec<ClientId>,
     /// Every socket is read into this one.
     buffer: Box<[u8]>,
+    /// Turns in a row whose events were not all there were.
+    unheard_turns: u32,
+    quiet: Quiet,
     signals: Signals,
     phase: Phase,
     /// How long a clean end may take.
@@ -129,6 +137,8 @@ impl Server {
             over: Vec::new(),
             buffer: vec![0; site.limits.read_buffer_bytes].into(),
             site: Rc::new(site),
+            unheard_turns: 0,
+            quiet: Quiet::default(),
             signals,
             phase: Phase::Serving,
             drain: Duration::ZERO,
@@ -145,7 +155,7 @@ impl Server {
     /// # Errors
     /// When the poll itself fails, which leaves nothing to be done.
     pub fn run(&mut self) -> io::Result<()> {
-        let mut events = Events::with_capacity(1024);
+        let mut events = Events::with_capacity(EVENTS);
         while self.phase != Phase::Stopped {
             self.turn(&mut events)?;
         }
@@ -165,13 +175,20 @@ impl Server {
         for event in events.iter() {
             self.on_event(event, now);
         }
+        // A poll that came back full has not told of everybody. After the process was stopped for a
+        // while, that may be thousands whose pongs wait to be read: nobody is closed before they are.
+        let has_heard_all =
+            events.iter().count() < EVENTS || self.unheard_turns >= MAX_UNHEARD_TURNS;
+        self.unheard_turns = if has_heard_all { 0 } else { self.unheard_turns + 1 };
         self.accept(now);
         self.listen_to_bus(now);
         self.say_awake(now);
         self.settle(now);
         self.deliver(now);
         self.close_lagging(now);
-        self.expire(now);
+        if has_heard_all {
+            self.expire(now);
+        }
         self.settle(now);
         self.speak_to_bus(now);
         self.drain(now);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 
+use super::tap::Tap;
 use crate::conn::Conn;
 use crate::limits::Limits;
 use crate::now::Now;
@@ -26,6 +27,7 @@ pub(super) struct Peer {
     is_broken: bool,
     /// It has cursors in the logs.
     pub(super) is_joined: bool,
+    pub(super) tap: Tap,
     /// The earliest deadline for which the timers hold an entry.
     armed: Option<Duration>,
 }
@@ -40,6 +42,7 @@ impl Peer {
             ends: false,
             is_broken: false,
             is_joined: false,
+            tap: Tap::default(),
             armed: None,
         }
     }
@@ -99,6 +102,7 @@ impl Peer {
                 // poll has seen already gives no further edge.
                 self.is_readable = n == buffer.len() || self.ends;
                 if let Some(bytes) = buffer.get_mut(..n) {
+                    self.tap.received(bytes);
                     self.conn.receive(bytes, now);
                 }
                 n
@@ -116,9 +120,9 @@ impl Peer {
     /// until `Server::resume` has written the rest of it.
     pub(super) fn flush(&mut self, now: Now) {
         while self.is_writable() && !self.conn.output().is_empty() {
-            let taken = self.socket.write(self.conn.output());
-            let wanted = self.conn.output().len();
-            let taken = self.note(taken, wanted);
+            let written = self.socket.write(self.conn.output());
+            let taken = note(&mut self.tap, self.conn.output(), &written);
+            self.has_written(self.conn.output().len(), written);
             self.conn.wrote(taken, now);
         }
         if !self.is_broken && self.conn.take_shutdown(now) {
@@ -132,20 +136,17 @@ impl Peer {
         if !self.is_writable() {
             return 0;
         }
-        let taken = self.socket.write(bytes);
-        self.note(taken, bytes.len())
+        let written = self.socket.write(bytes);
+        let taken = note(&mut self.tap, bytes, &written);
+        self.has_written(bytes.len(), written);
+        taken
     }
 
-    fn note(&mut self, taken: io::Result<usize>, wanted: usize) -> usize {
-        match taken {
-            Ok(taken) => {
-                self.is_writable = taken == wanted;
-                taken
-            }
-            Err(error) => {
-                self.on_error(&error, |peer| peer.is_writable = false);
-                0
-            }
+    /// A write that was not taken whole has filled the socket.
+    fn has_written(&mut self, wanted: usize, written: io::Result<usize>) {
+        match written {
+            Ok(taken) => self.is_writable = taken == wanted,
+            Err(error) => self.on_error(&error, |peer| peer.is_writable = false),
         }
     }
 
@@ -172,4 +173,10 @@ impl Peer {
         self.armed = Some(deadline);
         Some(deadline)
     }
+}
+
+fn note(tap: &mut Tap, bytes: &[u8], written: &io::Result<usize>) -> usize {
+    let taken = written.as_ref().copied().unwrap_or(0);
+    tap.sent(bytes.get(..taken).unwrap_or_default());
+    taken
 }

@@ -47,8 +47,7 @@ impl Server {
                 PublisherEvent::Connect => redis.connect(PUBLISHER, self.poll.registry(), now),
                 PublisherEvent::Disconnect => redis.publisher.disconnect(),
                 PublisherEvent::Down { reason, .. } => {
-                    let what = format!("cannot publish: {reason}");
-                    redis.warn(reason_kind(reason), &what, now);
+                    redis.warn(reason_kind(reason), format_args!("cannot publish: {reason}"), now);
                 }
                 PublisherEvent::Published { ticket, receivers } => {
                     self.reply(client(ticket), &published(receivers), now);

@@ -1,19 +1,39 @@
-//! Says the same thing at most once a minute.
+//! Says the same thing at most once a minute, and how often it was not said.
+//!
+//! A peer decides how often it does something odd, so it would decide how much is logged.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::time::Duration;
+
+use crate::now::Now;
 
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// When each kind of thing was last said. Kinds are texts of the program, so no peer adds to them.
 #[derive(Debug, Default)]
-pub(super) struct Quiet {
+pub struct Quiet {
     last: HashMap<&'static str, (Duration, u64)>,
 }
 
 impl Quiet {
+    /// Logs `what`, unless something of the same kind was logged within the last minute.
+    pub fn say(
+        &mut self,
+        level: log::Level,
+        kind: &'static str,
+        what: fmt::Arguments<'_>,
+        now: Now,
+    ) {
+        match self.may_say(kind, now.since_start) {
+            None => log::debug!("{what}"),
+            Some(0) => log::log!(level, "{what}"),
+            Some(kept_back) => log::log!(level, "{what} (and {kept_back} times before this)"),
+        }
+    }
+
     /// Whether to say it now; and if so, how often it was kept back since it was last said.
-    pub(super) fn may_say(&mut self, what: &'static str, since_start: Duration) -> Option<u64> {
+    fn may_say(&mut self, what: &'static str, since_start: Duration) -> Option<u64> {
         match self.last.get_mut(&what) {
             Some((last, kept_back)) if since_start < *last + INTERVAL => {
                 *kept_back += 1;

@@ -1,0 +1,263 @@
+//! One direction of a wire: what has come and no line has told, and what the next bytes are.
+//!
+//! What to notice:
+//! * Until a payload begins, bytes are taken one at a time. So each decision falls at the first byte
+//!   that allows it, and what is kept then is exactly a head or a header.
+//! * Of a payload only the beginning is kept; its length is a number that is counted down.
+//! * [`show`] is the only way of a payload into a line.
+
+use std::fmt;
+
+use super::Say;
+use crate::http::BodyError;
+use crate::websocket::frame::{self, FrameError, MAX_CONTROL_BYTES, Opcode};
+use crate::websocket::mask::Mask;
+
+/// How much of a payload is shown: a control frame whole, for the reason in a Close is what one
+/// looks for.
+const SHOWN_BYTES: usize = MAX_CONTROL_BYTES;
+
+/// The most that is kept of a head: one byte more than a request's may have, which `http` refuses.
+const MAX_HEAD_BYTES: usize = 8193;
+
+/// One direction.
+#[derive(Debug)]
+pub(super) struct Side {
+    mark: char,
+    pub(super) next: Next,
+    /// What no line has told: a head, or a header and the beginning of its payload.
+    pub(super) untold: Vec<u8>,
+    payload: Option<Payload>,
+    /// The message whose fragments are passing is text.
+    is_text: bool,
+    ignored: usize,
+}
+
+/// What the next byte outside of a payload belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The head of a request or of an answer.
+    Head,
+    /// A line of RFC 9112 section 7.1: before, between or behind the chunks.
+    ChunkLine { is_behind: bool },
+    /// The header of a frame.
+    Frame,
+    /// Nothing that anybody reads.
+    Nothing,
+}
+
+/// A payload that is passing.
+#[derive(Debug)]
+struct Payload {
+    /// How its line begins. `None`: it has no line, or the line was said.
+    label: Option<String>,
+    form: Form,
+    mask: Mask,
+    length: u64,
+    /// How much of it is still to come.
+    left: u64,
+    /// The bytes of its header, which stand before it in `untold`.
+    header: usize,
+}
+
+/// How a payload is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Text,
+    Hex,
+    /// Two bytes of a number, then text.
+    Close,
+}
+
+impl Side {
+    pub(super) fn new(mark: char, next: Next) -> Self {
+        Self { mark, next, untold: Vec::new(), payload: None, is_text: false, ignored: 0 }
+    }
+
+    /// Lets the payload pass, and takes one byte of what is behind it: whether there was one.
+    pub(super) fn next_byte(&mut self, rest: &mut &[u8], say: &mut Say<'_>) -> bool {
+        self.pass_payload(rest, say);
+        if self.next == Next::Nothing {
+            self.ignored = self.ignored.saturating_add(rest.len());
+            return false;
+        }
+        let Some((&byte, behind)) = rest.split_first() else { return false };
+        *rest = behind;
+        self.untold.push(byte);
+        if self.untold.len() > MAX_HEAD_BYTES {
+            self.give_up("this is too long", say);
+        }
+        true
+    }
+
+    /// A payload begins; what is untold is its header.
+    pub(super) fn begin(&mut self, name: Option<&str>, form: Form, length: u64) {
+        let label = name.map(|name| format!("{} {name}", self.mark));
+        let (mask, header) = (Mask([0; 4]), self.untold.len());
+        self.payload = Some(Payload { label, form, mask, length, left: length, header });
+    }
+
+    /// Says the line of a payload as soon as all is there that will be shown, and counts the rest.
+    fn pass_payload(&mut self, rest: &mut &[u8], say: &mut Say<'_>) {
+        let Some(payload) = &mut self.payload else { return };
+        let here = usize::try_from(payload.left).map_or(rest.len(), |left| left.min(rest.len()));
+        let (data, behind) = rest.split_at_checked(here).unwrap_or((rest, &[]));
+        *rest = behind;
+        payload.left = payload.left.saturating_sub(u64::try_from(here).unwrap_or(u64::MAX));
+        if payload.label.is_some() {
+            let room = (payload.header + SHOWN_BYTES).saturating_sub(self.untold.len());
+            self.untold.extend(data.iter().take(room));
+            if payload.left == 0 || here >= room {
+                payload.say(std::mem::take(&mut self.untold), say);
+            }
+        }
+        if payload.left == 0 {
+            self.payload = None;
+        }
+    }
+
+    pub(super) fn frame(&mut self, fin: bool, opcode: Opcode, length: u64, mask: Mask) {
+        // RFC 6455 section 5.4: control frames may stand between the fragments of a message.
+        let (name, form) = match opcode {
+            Opcode::Text if fin => ("text", Form::Text),
+            Opcode::Text => ("text fragment", Form::Text),
+            Opcode::Binary if fin => ("binary", Form::Hex),
+            Opcode::Binary => ("binary fragment", Form::Hex),
+            Opcode::Continuation => (
+                if fin { "continuation end" } else { "continuation" },
+                if self.is_text { Form::Text } else { Form::Hex },
+            ),
+            Opcode::Close => ("close", Form::Close),
+            Opcode::Ping => ("ping", Form::Text),
+            Opcode::Pong => ("pong", Form::Text),
+        };
+        if !opcode.is_control() {
+            self.is_text = form == Form::Text;
+        }
+        self.begin(Some(name), form, length);
+        if let Some(payload) = &mut self.payload {
+            payload.mask = mask;
+        }
+    }
+
+    /// Looks whether the header of a server's frame is complete.
+    pub(super) fn server_frame(&mut self, say: &mut Say<'_>) {
+        let Some(whole) = frame::server_frame_length(&self.untold) else { return };
+        let first = self.untold.first().copied().unwrap_or_default();
+        let header = u64::try_from(self.untold.len()).unwrap_or(u64::MAX);
+        match Opcode::from_value(first & 0b0000_1111) {
+            Some(opcode) if first & 0b0111_0000 == 0 => {
+                let fin = first & 0b1000_0000 != 0;
+                self.frame(fin, opcode, whole.saturating_sub(header), Mask([0; 4]));
+            }
+            Some(_) => self.give_up(FrameError::ReservedBits, say),
+            None => self.give_up(FrameError::ReservedOpcode, say),
+        }
+    }
+
+    /// Looks whether a line of a chunked body is complete. That its digits are nothing else, and
+    /// that an empty line stands behind each chunk, is for the server to check.
+    pub(super) fn chunk_line(&mut self, is_behind: bool, say: &mut Say<'_>) {
+        let Some(line) = self.untold.strip_suffix(b"\r\n") else { return };
+        match (line.is_empty(), is_behind) {
+            (true, true) => self.next = Next::Head,
+            (true, false) | (false, true) => {}
+            (false, false) => {
+                let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
+                let digits = str::from_utf8(digits).unwrap_or_default();
+                match u64::from_str_radix(digits, 16) {
+                    Ok(0) => {
+                        say(format_args!("{} last chunk", self.mark));
+                        self.next = Next::ChunkLine { is_behind: true };
+                    }
+                    Ok(size) => return self.begin(Some("chunk"), Form::Text, size),
+                    Err(_) => return self.give_up(BodyError::ChunkSize, say),
+                }
+            }
+        }
+        self.untold.clear();
+    }
+
+    /// Shows what makes no sense, and reads no more.
+    pub(super) fn give_up(&mut self, why: impl fmt::Display, say: &mut Say<'_>) {
+        let bytes = std::mem::take(&mut self.untold);
+        say(format_args!("{} ??{}: {why}", self.mark, self.beginning(&bytes)));
+        self.next = Next::Nothing;
+    }
+
+    /// From now on nobody reads this direction, and what no line has told is not read either.
+    pub(super) fn ignore(&mut self) {
+        self.ignored = self.ignored.saturating_add(std::mem::take(&mut self.untold).len());
+        self.payload = None;
+        self.next = Next::Nothing;
+    }
+
+    pub(super) fn ended(&mut self, say: &mut Say<'_>) {
+        let bytes = std::mem::take(&mut self.untold);
+        let mark = self.mark;
+        match self.payload.take() {
+            Some(mut payload) => {
+                payload.say(bytes, say);
+                say(format_args!("{mark} cut off, {} missing", count(payload.left, "byte")));
+            }
+            None if bytes.is_empty() => {}
+            None => say(format_args!("{mark} cut off after{}", self.beginning(&bytes))),
+        }
+        if self.ignored > 0 {
+            say(format_args!("{mark} ignored {}", count(self.ignored, "byte")));
+        }
+    }
+
+    /// A head or a header as far as it came.
+    fn beginning(&self, bytes: &[u8]) -> String {
+        let shown = bytes.get(..SHOWN_BYTES).unwrap_or(bytes);
+        let form = if self.next == Next::Frame { Form::Hex } else { Form::Text };
+        show(form, shown, shown.len() < bytes.len())
+    }
+}
+
+impl Payload {
+    /// Says the line, if there is one to say; `bytes` are the header and what came of the payload.
+    fn say(&mut self, mut bytes: Vec<u8>, say: &mut Say<'_>) {
+        let Some(label) = self.label.take() else { return };
+        let shown = bytes.get_mut(self.header..).unwrap_or_default();
+        self.mask.apply(0, shown);
+        let is_part = usize::try_from(self.length).map_or(true, |length| shown.len() < length);
+        // RFC 6455 section 5.5.1: a Close has no body, or a code and perhaps a reason.
+        let rest = match (self.form, shown.split_first_chunk()) {
+            (Form::Close, None) if shown.is_empty() => String::new(),
+            (Form::Close, None) => format!(" ??{}", show(Form::Hex, shown, is_part)),
+            (Form::Close, Some((&code, []))) => format!(" {}", u16::from_be_bytes(code)),
+            (Form::Close, Some((&code, reason))) => {
+                format!(" {}{}", u16::from_be_bytes(code), show(Form::Text, reason, is_part))
+            }
+            (form @ (Form::Text | Form::Hex), _) => {
+                format!(" {}{}", self.length, show(form, shown, is_part))
+            }
+        };
+        say(format_args!("{label}{rest}"));
+    }
+}
+
+/// A space and the bytes, as text in quotes or in hexadecimal, with no character that a terminal
+/// would obey.
+fn show(form: Form, bytes: &[u8], is_part: bool) -> String {
+    if form == Form::Hex {
+        let bytes: String = bytes.iter().map(|byte| format!(" {byte:02x}")).collect();
+        return bytes + if is_part { " …" } else { "" };
+    }
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        // An apostrophe is harmless here, and frequent.
+        let valid = chunk.valid().split('\'').map(|part| part.escape_debug().to_string());
+        text += &valid.collect::<Vec<_>>().join("'");
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    format!(" \"{text}\"{}", if is_part { "…" } else { "" })
+}
+
+pub(super) fn count(number: impl fmt::Display, thing: &str) -> String {
+    let number = number.to_string();
+    let plural = if number == "1" { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
