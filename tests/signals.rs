@@ -130,6 +130,8 @@ fn wrong_usage_is_exit_code_2_and_says_what_to_write_instead() {
         (["--no-such-option"].as_slice(), "argument 1"),
         (&["--max-message", "64q"], "--max-message"),
         (&["--max-message", "-1"], "argument 2"),
+        (&["--max-message=-1"], "--max-message"),
+        (&["--max-message"], "--max-message"),
         (&["--ping", "soon"], "--ping"),
         (&["--bind", "nonsense"], "--bind"),
         (&["--bind", "127.0.0.1:65536"], "--bind"),

@@ -105,7 +105,8 @@ impl Redis {
     }
 
     pub(super) fn warn(&mut self, kind: &'static str, what: fmt::Arguments<'_>, now: Now) {
-        self.quiet.say(log::Level::Warn, kind, format_args!("redis: {what}"), now);
+        let what = format_args!("{}: {what}", self.address);
+        self.quiet.say(log::Level::Warn, kind, what, now);
     }
 }
 
@@ -191,7 +192,7 @@ impl Server {
                 LinkEvent::Subscribed(channel) => self.hub.acknowledged(channel.as_str()),
                 LinkEvent::Live => self.on_live(now),
                 LinkEvent::Down { reason, was_live, retry_in } => {
-                    log::debug!("redis: {reason}; next try in {retry_in:?}");
+                    log::debug!("{}: {reason}; next try in {retry_in:?}", redis.address);
                     redis.warn(reason_kind(reason), format_args!("{reason}"), now);
                     if was_live {
                         self.on_down(now);
@@ -219,12 +220,12 @@ impl Server {
         let Some(redis) = &mut self.redis else { return };
         redis.quiet = Quiet::default(); // whatever happens next is news
         match redis.gap_since.take() {
-            None => log::info!("redis: connected to {}", redis.address),
+            None => log::info!("{}: connected", redis.address),
             Some(since) => {
                 let gap = now.since_start.saturating_sub(since);
                 log::warn!(
-                    "redis: connected again to {} after {:.1} s; what was published meanwhile on \
-                     the {} channels subscribed to is lost",
+                    "{}: connected again after {:.1} s; what was published meanwhile on the {} \
+                     channels subscribed to is lost",
                     redis.address,
                     gap.as_secs_f64(),
                     self.hub.channels(),

@@ -139,6 +139,14 @@ impl Running {
         kill_process(pid, signal).expect("our own child can be signalled");
     }
 
+    /// Takes from it all descriptors but so many, while it runs.
+    pub(crate) fn limit_descriptors(&self, limit: u32) {
+        let mut prlimit = Command::new("prlimit");
+        prlimit.arg(format!("--pid={}", self.pid())).arg(format!("--nofile={limit}:{limit}"));
+        let status = prlimit.status().expect("prlimit(1), of the package util-linux");
+        assert!(status.success(), "our own child can be limited");
+    }
+
     #[track_caller]
     pub(crate) fn wait(&mut self, within: Duration) -> ExitStatus {
         let mut status = None;
@@ -261,6 +269,10 @@ impl Server {
 
     pub(crate) fn signal(&self, signal: Signal) {
         self.process.signal(signal);
+    }
+
+    pub(crate) fn limit_descriptors(&self, limit: u32) {
+        self.process.limit_descriptors(limit);
     }
 
     #[track_caller]
