@@ -129,7 +129,11 @@ const BANS: [(&str, &[&str], &str); 16] = [
     ("std::fs", &[], "the server reads no file while it runs: what it needs is embedded"),
     ("Instant", &["net"], "time comes in as Now, so that virtual time can drive every machine"),
     ("SystemTime", &["net", "main.rs"], "time comes in as Now; only a log line has its own"),
-    ("std::thread", &["net/resolve.rs"], "one thread; only a name's resolution borrows another"),
+    (
+        "std::thread",
+        &["net/resolve.rs", "net/publish.rs"],
+        "one thread; only a name borrows another",
+    ),
     ("std::sync", &["net/resolve.rs"], "one thread has nothing to lock"),
     (
         "std::env",

@@ -13,16 +13,12 @@ use super::{Usage, values};
 
 /// The arguments and the environment, asked by the name of a flag.
 pub(super) struct Given<'a> {
-    matches: &'a ArgMatches,
-    env: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) matches: &'a ArgMatches,
+    pub(super) env: &'a dyn Fn(&str) -> Option<String>,
 }
 
-impl<'a> Given<'a> {
-    pub(super) fn new(matches: &'a ArgMatches, env: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { matches, env }
-    }
-
-    /// The value of a flag or of its variable, read by `read`.
+impl Given<'_> {
+    /// The value of a flag or of its variable, read by `read`, whose error says what to write.
     pub(super) fn one<T, E: Display>(
         &self,
         name: &str,
@@ -40,8 +36,12 @@ impl<'a> Given<'a> {
         name: &str,
         read: impl Fn(&str) -> Result<T, E>,
     ) -> Result<Option<T>, Usage> {
-        let value = self.matches.try_get_one::<String>(name).ok().flatten();
-        value.map(|text| read(text).map_err(|error| Usage::about(&dashed(name), error))).transpose()
+        let flag = format!("--{name}");
+        match self.written(name).as_slice() {
+            [] => Ok(None),
+            [text] => read(text).map(Some).map_err(|advice| Usage::about(&flag, advice)),
+            _ => Err(Usage::about(&flag, "write it only once")),
+        }
     }
 
     /// The value of a variable.
@@ -50,8 +50,8 @@ impl<'a> Given<'a> {
         name: &str,
         read: impl Fn(&str) -> Result<T, E>,
     ) -> Result<Option<T>, Usage> {
-        let value = (self.env)(name).filter(|text| !text.is_empty());
-        value.map(|text| read(&text).map_err(|error| Usage::about(name, error))).transpose()
+        let text = (self.env)(name).filter(|text| !text.is_empty());
+        text.map(|text| read(&text).map_err(|advice| Usage::about(name, advice))).transpose()
     }
 
     /// All values of a flag, else those of its variable, which stand between commas. What is
@@ -61,23 +61,17 @@ impl<'a> Given<'a> {
         name: &str,
         read: impl Fn(&str) -> Result<T, E>,
     ) -> Result<Vec<T>, Usage> {
+        let (mut source, mut texts) = (format!("--{name}"), self.written(name));
+        let list = (self.env)(&variable_of(name)).unwrap_or_default();
+        if texts.is_empty() {
+            source = variable_of(name);
+            texts = list.split(',').map(str::trim).filter(|text| !text.is_empty()).collect();
+        }
         let mut all = Vec::new();
-        let mut take = |source: &str, text: &str| {
-            let value = read(text).map_err(|error| Usage::about(source, error))?;
+        for text in texts {
+            let value = read(text).map_err(|advice| Usage::about(&source, advice))?;
             if !all.contains(&value) {
                 all.push(value);
-            }
-            Ok(())
-        };
-        if let Some(texts) = self.matches.try_get_many::<String>(name).ok().flatten() {
-            for text in texts {
-                take(&dashed(name), text)?;
-            }
-        } else {
-            let variable = variable_of(name);
-            let list = (self.env)(&variable).unwrap_or_default();
-            for text in list.split(',').map(str::trim).filter(|text| !text.is_empty()) {
-                take(&variable, text)?;
             }
         }
         Ok(all)
@@ -85,26 +79,15 @@ impl<'a> Given<'a> {
 
     /// Whether a flag without a value was given, or what its variable says.
     pub(super) fn switch(&self, name: &str) -> Result<Option<bool>, Usage> {
-        if self.is_set(name) {
-            Ok(Some(true))
-        } else {
-            self.variable(&variable_of(name), values::switch)
+        if self.matches.get_flag(name) {
+            return Ok(Some(true));
         }
+        self.variable(&variable_of(name), values::switch)
     }
 
-    /// Whether a flag without a value was given.
-    pub(super) fn is_set(&self, name: &str) -> bool {
-        self.matches.try_get_one::<bool>(name).ok().flatten().copied().unwrap_or_default()
+    fn written(&self, name: &str) -> Vec<&str> {
+        self.matches.get_many(name).into_iter().flatten().map(String::as_str).collect()
     }
-
-    /// The matches themselves, for what is neither flag nor variable.
-    pub(super) fn matches(&self) -> &ArgMatches {
-        self.matches
-    }
-}
-
-fn dashed(name: &str) -> String {
-    format!("--{name}")
 }
 
 fn variable_of(name: &str) -> String {

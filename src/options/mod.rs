@@ -14,7 +14,6 @@
 //! * Every error names the flag or variable it is about and says what to write, and none repeats
 //!   what was written.
 
-mod addresses;
 mod command;
 mod given;
 mod publish;
@@ -25,15 +24,10 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use clap::ArgMatches;
-use clap::error::ErrorKind;
-use clap::parser::ValueSource;
-
-pub use self::publish::{PublishOptions, PublishTo, ServerAddress};
+pub use self::publish::{PublishOptions, PublishTo};
 
 use self::given::Given;
-use self::values::ShownTime;
-use crate::channel::{AWAKE, ChannelError, Glob};
+use crate::channel::Glob;
 use crate::limits::Limits;
 use crate::origin::Origin;
 use crate::redis::{MAX_REPLY_BYTES, RedisAddress, parse_url};
@@ -127,39 +121,44 @@ pub fn parse(
     let args: Vec<OsString> = args.into_iter().collect();
     let matches = match command::command().try_get_matches_from(&args) {
         Ok(matches) => matches,
-        Err(shown)
-            if matches!(shown.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
-        {
-            return Ok(Command::Show(shown.render().to_string()));
-        }
-        Err(error) => return Err(Usage(command::explain(&error, &args))),
+        Err(error) if error.use_stderr() => return Err(Usage(command::explain(&error, &args))),
+        Err(help) => return Ok(Command::Show(help.render().to_string())),
     };
     match matches.subcommand_matches("publish") {
-        Some(_) if command::SERVE.iter().any(|flag| was_written(&matches, flag.name)) => {
+        // Flags in front of the command would be the server's, and be lost.
+        Some(_) if !command::is_publish(&args) => {
             Err(Usage("write `publish` first: barewire publish CHANNEL MESSAGE [FLAGS]".to_owned()))
         }
-        Some(matches) => publish::publish(&Given::new(matches, &env)).map(Command::Publish),
-        None => serve(&Given::new(&matches, &env)).map(|options| Command::Serve(Box::new(options))),
+        Some(matches) => publish::publish(&Given { matches, env: &env }).map(Command::Publish),
+        None => {
+            let options = serve(&Given { matches: &matches, env: &env }).and_then(agree)?;
+            Ok(Command::Serve(Box::new(options)))
+        }
     }
-}
-
-/// Whether a flag stands among the arguments. A switch has a value even where it does not.
-fn was_written(matches: &ArgMatches, name: &str) -> bool {
-    matches.value_source(name) == Some(ValueSource::CommandLine)
 }
 
 fn serve(given: &Given<'_>) -> Result<Options, Usage> {
     let redis = given.one("redis", parse_url)?;
     // Without Redis it is a demo, in which all there is to see is on.
     let is_demo = redis.is_none();
-    let (bind, port_alone) = addresses(given)?;
     let demo_awake = is_demo.then_some(Duration::from_secs(5));
-    let options = Options {
+    let mut bind = given.many("bind", values::address)?;
+    // BAREWIRE_BIND is meant for this program alone, so it beats PORT.
+    let port = if bind.is_empty() { given.variable("PORT", values::port)? } else { None };
+    if bind.is_empty() {
+        bind.push(port.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))));
+    }
+    let mut channels = given.many("channel", |text| values::channel(text, Glob::new))?;
+    if channels.is_empty() {
+        channels.extend(Glob::new("ruby"));
+    }
+    let drain = given.one("drain", values::time_or_off)?;
+    Ok(Options {
         bind,
-        port_alone,
+        port_alone: port.is_some(),
         redis,
-        channels: channels(given)?,
-        origins: given.many("origin", addresses::origin)?,
+        channels,
+        origins: given.many("origin", values::origin)?,
         echo: given.switch("echo")?.unwrap_or(is_demo),
         awake: given.one("awake", values::time_or_off)?.unwrap_or(demo_awake),
         publish_token: given.one("publish-token", Secret::new)?,
@@ -169,60 +168,16 @@ fn serve(given: &Given<'_>) -> Result<Options, Usage> {
         backlog_bytes: given.one("backlog", values::size)?.unwrap_or(2 << 20),
         ping: given.one("ping", values::time)?.unwrap_or(Duration::from_secs(25)),
         idle_timeout: given.one("idle-timeout", values::time)?.unwrap_or(Duration::from_secs(60)),
-        drain: given.one("drain", values::time_or_zero)?.unwrap_or(Duration::from_secs(10)),
-    };
-    agree(&options, &Limits::default())?;
-    Ok(options)
-}
-
-/// Where to listen, and whether only `PORT` said so. `BAREWIRE_BIND` is meant for this program
-/// alone, so it beats `PORT`.
-fn addresses(given: &Given<'_>) -> Result<(Vec<SocketAddr>, bool), Usage> {
-    let bind = given.many("bind", addresses::address)?;
-    if !bind.is_empty() {
-        return Ok((bind, false));
-    }
-    if let Some(address) = given.variable("PORT", addresses::port)? {
-        return Ok((vec![address], true));
-    }
-    Ok((vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))], false))
-}
-
-fn channels(given: &Given<'_>) -> Result<Vec<Glob>, Usage> {
-    let channels = given.many("channel", channel)?;
-    if channels.is_empty() { Ok(Glob::new("ruby").into_iter().collect()) } else { Ok(channels) }
-}
-
-/// Why a text is no channel to offer.
-enum OfferError {
-    Name(ChannelError),
-    Awake,
-}
-
-impl fmt::Display for OfferError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name(error) => error.fmt(f),
-            Self::Awake => f.write_str(
-                "awake is the server's own channel: write --awake 5s to have it, or another name",
-            ),
-        }
-    }
-}
-
-fn channel(text: &str) -> Result<Glob, OfferError> {
-    if text == AWAKE {
-        return Err(OfferError::Awake);
-    }
-    Glob::new(text).map_err(OfferError::Name)
+        drain: drain.map_or(Duration::from_secs(10), Option::unwrap_or_default),
+    })
 }
 
 /// Checks between values. Each names both flags: either may be the one to change.
-fn agree(options: &Options, limits: &Limits) -> Result<(), Usage> {
+fn agree(options: Options) -> Result<Options, Usage> {
     // A client that takes all its channels by default must not be over the limit by that.
-    let literals = options.channels.iter().filter_map(Glob::literal).count();
-    let most = limits.channels_per_client.saturating_sub(1);
-    if literals > most {
+    let names = options.channels.iter().filter_map(Glob::literal).count();
+    let most = Limits::default().channels_per_client.saturating_sub(1);
+    if names > most {
         let advice = format!("at most {most} names: write a glob for those that belong together");
         return Err(Usage::about("--channel", advice));
     }
@@ -234,21 +189,20 @@ fn agree(options: &Options, limits: &Limits) -> Result<(), Usage> {
     let least = options.max_publish_bytes.saturating_add(FRAME_HEADER_BYTES);
     if options.backlog_bytes < least {
         let advice = format!(
-            "the largest message does not fit: write at least {least} (--max-publish and \
-             {FRAME_HEADER_BYTES} for its frame header), or a smaller --max-publish"
+            "the largest message does not fit: write at least {least}, or a smaller --max-publish"
         );
         return Err(Usage::about("--backlog", advice));
     }
-    if options.ping >= options.idle_timeout {
-        let (ping, idle) = (ShownTime(options.ping), ShownTime(options.idle_timeout));
+    let (ping, idle) = (options.ping, options.idle_timeout);
+    // Clients would be closed before they are asked.
+    if ping >= idle {
+        let shorter = idle / 2;
         let advice = format!(
-            "{ping} is not shorter than --idle-timeout {idle}, so clients would be closed before \
-             they are asked: write --ping {}",
-            ShownTime(options.idle_timeout / 2)
+            "{ping:?} is not shorter than --idle-timeout {idle:?}: write --ping {shorter:?}"
         );
         return Err(Usage::about("--ping", advice));
     }
-    Ok(())
+    Ok(options)
 }
 
 #[cfg(test)]

@@ -67,6 +67,7 @@ fn without_redis_what_is_on_can_be_switched_off() {
     }
     assert!(!serve(&[], &[("BAREWIRE_ECHO", "0")]).echo);
     assert!(serve(&["--echo"], &[("BAREWIRE_ECHO", "false")]).echo);
+    assert_eq!(serve(&["--drain", "0s"], &[]).drain, Duration::ZERO);
 }
 
 #[test]
@@ -107,7 +108,7 @@ fn every_flag_has_a_variable_that_it_beats() {
         assert_eq!(shown(&serve(&[], &[(variable, "")])), default, "{variable} set to nothing");
     }
     // The switch, which takes no value, has its own test; together they are all.
-    assert_eq!(table.len() + 1, command::SERVE.len());
+    assert_eq!(table.len() + 1, command::flags(command::SERVE).count());
 }
 
 #[test]
@@ -139,7 +140,7 @@ fn errors_name_their_source_and_say_what_to_write() {
     for (args, env, expected) in [
         (&["--ping", "30"][..], &[][..], "--ping: a time has a unit: write 30s"),
         (&[], &[("BAREWIRE_PING", "30")], "BAREWIRE_PING: a time has a unit: write 30s"),
-        (&["--ping", "0s"], &[], "--ping: some time must pass"),
+        (&["--ping", "0s"], &[], "--ping: a time has a unit: write 30s"),
         (&["--backlog", "lots"], &[], "--backlog: write a size in bytes such as"),
         (&["--max-connections", "0"], &[], "--max-connections: write a whole number from 1"),
         (&["--bind", "8080"], &[], "--bind: write 127.0.0.1:8080 for this machine"),
@@ -153,40 +154,59 @@ fn errors_name_their_source_and_say_what_to_write() {
         (&[], &[("REDIS_URL", "http://a")], "REDIS_URL: write redis://host:port"),
         (&["--publish-token", ""], &[], "--publish-token: a token is not empty"),
         (&["--publish-token", "a b"], &[], "--publish-token: a token travels in an HTTP field"),
-        // What clap finds.
-        (&["--ping"], &[], "--ping: a value is missing: write --ping TIME"),
         (&["--ping", "1s", "--ping", "2s"], &[], "--ping: write it only once"),
-        (&["--echo=1"], &[], "--echo: it takes no value: write --echo"),
-        (&["--echo", "--echo"], &[], "--echo: write it only once"),
+    ] {
+        assert_error(args, env, expected);
+    }
+}
+
+#[test]
+fn what_clap_finds_is_said_in_our_words() {
+    for (args, expected) in [
+        (&["--ping"][..], "--ping: a value is missing: write --ping TIME"),
+        (&["--ping", "--echo"], "--ping: a value is missing"),
+        (&["-xyz"], "argument 1 is neither"),
+        (&["--echo", ""], "argument 2 is neither"),
+        (&["--echo=1"], "--echo: it takes no value"),
+        (&["--echo", "--echo"], "--echo: write it only once"),
+        (&["publish", "a", "b", "-n", "-n"], "-n: write it only once"),
+        (&["--echo", "--chanel", "a"], "argument 2 is not known: did you mean --channel GLOB?"),
+        (&["-x"], "argument 1 is neither a flag nor"),
+        (&["--echo", "ruby"], "argument 2 is neither a flag nor `publish`"),
+        (&["help"], "argument 1 is neither a flag nor `publish`"),
+        (&["--echo", "publish", "a", "b"], "write `publish` first"),
+        (&["publish"], "a channel and a message are needed"),
+        (&["publish", "ruby"], "a channel and a message are needed"),
         (
-            &["--echo", "--chanel", "a"],
-            &[],
-            "argument 2 is not known: did you mean --channel GLOB?",
+            &["publish", "ruby", "Hello", "world"],
+            "argument 4 is neither a flag nor the message: put quotes",
         ),
-        (&["-x"], &[], "argument 1 is not a flag"),
-        (&["--echo", "ruby"], &[], "argument 2 belongs to no flag"),
-        (&["help"], &[], "argument 1 belongs to no flag"),
-        (&["--echo", "publish", "a", "b"], &[], "write `publish` first"),
-        (&["publish"], &[], "a channel and a message are needed"),
-        (&["publish", "ruby"], &[], "a channel and a message are needed"),
-        (&["publish", "ruby", "Hello", "world"], &[], "argument 4 is one too many: put quotes"),
-        (&["publish", "ruby", "a", "--evry", "1s"], &[], "did you mean --every TIME?"),
-        (&["publish", "awake", "a"], &[], "CHANNEL: awake is the server's own"),
-        (&["publish", "", "a"], &[], "CHANNEL: a channel name may not be empty"),
-        (&["publish", "a", "b", "--count", "0"], &[], "--count: write a whole number from 1"),
-        (&["publish", "a", "b", "--to", "https://c"], &[], "--to: https is not spoken here"),
-        (&["publish", "a", "b", "--to", "http://c", "--redis", "redis://d"], &[], "write only one"),
+        (&["publish", "ruby", "a", "--evry", "1s"], "did you mean --every TIME?"),
+        (&["publish", "awake", "a"], "CHANNEL: awake is the server's own"),
+        (&["publish", "", "a"], "CHANNEL: a channel name may not be empty"),
+        (&["publish", "a", "b", "--count", "0"], "--count: write a whole number from 1"),
+        (
+            &["publish", "a", "b", "--to", "https://c"],
+            "--to: write http://host[:port] without a path",
+        ),
+        (
+            &["publish", "a", "b", "--to", "http://c", "--redis", "redis://d"],
+            "--redis: it goes without --to",
+        ),
         (
             &["publish", "a", "b", "--publish-token", "c", "--redis", "redis://d"],
-            &[],
-            "leave it out",
+            "--redis: it goes without --to and --publish-token",
         ),
     ] {
-        let error = run(args, env).unwrap_err();
-        let (first, last) = error.split_once('\n').unwrap();
-        assert!(first.starts_with("barewire: ") && first.contains(expected), "{args:?}: {error}");
-        assert_eq!(last, "barewire -h shows every flag");
+        assert_error(args, &[], expected);
     }
+}
+
+fn assert_error(args: &[&str], env: &[(&str, &str)], expected: &str) {
+    let error = run(args, env).unwrap_err();
+    let (first, last) = error.split_once('\n').unwrap();
+    assert!(first.starts_with("barewire: ") && first.contains(expected), "{args:?}: {error}");
+    assert_eq!(last, "barewire -h shows every flag");
 }
 
 #[test]
@@ -227,8 +247,8 @@ fn no_error_repeats_a_value_whatever_flag_it_landed_in() {
             tried += 1;
         }
     };
-    for flag in &command::SERVE {
-        let flag = format!("--{}", flag.name);
+    for flag in command::flags(command::SERVE) {
+        let flag = flag.split(' ').next().unwrap().to_owned();
         let variable = format!("BAREWIRE_{}", flag[2..].to_uppercase().replace('-', "_"));
         check(&[&flag, &url], &[]);
         check(&[&flag, CANARY], &[]);

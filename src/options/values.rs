@@ -1,199 +1,122 @@
-//! Reads the values of flags and variables: sizes, numbers, times, switches.
+//! Reads the values of flags and variables. The error of each reader is its advice: what to write.
 //!
 //! ```text
+//!   address = ( IPv4 / "[" IPv6 "]" / "localhost" ) ":" port
 //!   size    = 1*DIGIT [ "k" / "m" / "g" ]            1k is 1024 bytes
 //!   time    = 1*DIGIT ( "ms" / "s" / "m" / "h" )     a number alone is no time
 //! ```
 //!
 //! What to notice:
-//! * No error repeats the value. It may be a password that landed in the wrong place, and whoever
+//! * No advice repeats the value. It may be a password that landed in the wrong place, and whoever
 //!   wrote it still sees it.
 //! * A number without a unit is refused as a time: thirty what? Sizes have an obvious one.
-//! * Every number is read by its digits alone: a sign, a point or a space is refused, not guessed at.
+//! * No name is looked up: `localhost` is 127.0.0.1 here, and every other name is refused.
 
-use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// The longest time that may be asked for: more is a slip of the pen.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+use crate::channel::{AWAKE, ChannelError};
+use crate::http::split_origin;
+use crate::origin::Origin;
 
-/// Why a text is no size or number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SizeError {
-    /// Not a whole number, or with an unknown unit.
-    Malformed,
-    /// Nothing would fit.
-    Zero,
-    /// More than this machine can count.
-    TooLarge,
-}
-
-impl fmt::Display for SizeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Malformed => "write a size in bytes such as 512, 64k or 1m",
-            Self::Zero => "nothing would fit: write at least 1",
-            Self::TooLarge => "too large: write a size such as 512, 64k or 1m",
-        })
-    }
-}
-
-/// Reads a size such as `512`, `64k` or `1m`, in bytes.
-///
-/// # Errors
 /// What to write instead.
-pub(super) fn size(text: &str) -> Result<usize, SizeError> {
-    let (digits, unit) = split_number(text);
-    let shift = match unit {
-        "" => 0,
-        "k" | "K" => 10,
-        "m" | "M" => 20,
-        "g" | "G" => 30,
-        _ => return Err(SizeError::Malformed),
-    };
-    if digits.is_empty() {
-        return Err(SizeError::Malformed);
+type Advice = &'static str;
+
+const ADDRESS: Advice = "write 127.0.0.1:8080 for this machine alone, 0.0.0.0:8080 for everybody, \
+                         or another address with its port, such as [::1]:8080";
+const PORT: Advice = "write a number up to 65535, such as 8080";
+const ORIGIN: Advice = "write scheme://host[:port] without a path, such as https://example.org; \
+                        none stands for everybody";
+const SERVER: Advice = "write http://host[:port] without a path, such as http://127.0.0.1:8080 \
+                        (https is not spoken here: publish there with curl)";
+const SIZE: Advice = "write a size in bytes such as 512, 64k or 1m";
+const NUMBER: Advice = "write a whole number from 1, such as 1000";
+const TIME: Advice = "a time has a unit: write 30s, or another from 1ms to 24h, such as 5m";
+
+/// The times that may be asked for: more than a day is a slip of the pen.
+const TIMES: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(86_400);
+
+/// An address to listen on. A port alone would not say who may connect.
+pub(super) fn address(text: &str) -> Result<SocketAddr, Advice> {
+    match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}").parse(),
+        None => text.parse(),
     }
-    let number: usize = digits.parse().map_err(|_| SizeError::TooLarge)?;
-    match number.checked_mul(1 << shift) {
-        Some(0) => Err(SizeError::Zero),
-        Some(bytes) => Ok(bytes),
-        None => Err(SizeError::TooLarge),
-    }
+    .map_err(|_| ADDRESS)
 }
 
-/// Why a text is no number of things.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NumberError;
-
-impl fmt::Display for NumberError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("write a whole number from 1, such as 1000")
-    }
+/// `PORT`, as platforms that run other people's programs set it: every address of the machine.
+pub(super) fn port(text: &str) -> Result<SocketAddr, Advice> {
+    let port: u16 = text.parse().map_err(|_| PORT)?;
+    Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
 }
 
-/// Reads a whole number from 1.
-///
-/// # Errors
-/// What to write instead.
-pub(super) fn number(text: &str) -> Result<usize, NumberError> {
-    // Digits only: `parse` would also take a sign.
-    let (digits, rest) = split_number(text);
-    if !rest.is_empty() {
-        return Err(NumberError);
-    }
-    digits.parse().ok().filter(|number| *number > 0).ok_or(NumberError)
+/// An origin (RFC 6454 section 6.2). `*` is none: it would open the server to every page that its
+/// users visit.
+pub(super) fn origin(text: &str) -> Result<Origin, Advice> {
+    Origin::parse(text).ok_or(ORIGIN)
 }
 
-/// Why a text is no time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TimeError {
-    /// A number alone. The number, for the advice.
-    NoUnit(u32),
-    /// Not a whole number with a known unit.
-    Malformed,
-    /// No time at all, where one must pass.
-    Zero,
-    /// More than a day.
-    TooLong,
-}
-
-impl fmt::Display for TimeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoUnit(number) => write!(f, "a time has a unit: write {number}s"),
-            Self::Malformed => {
-                f.write_str("write a time in whole units such as 500ms, 30s, 5m or 1h")
-            }
-            Self::Zero => f.write_str("some time must pass: write for example 30s"),
-            Self::TooLong => f.write_str("write at most 24h"),
+/// The address of a server from an http URL: `host:port`, as the Host field wants it.
+pub(super) fn server(text: &str) -> Result<String, Advice> {
+    // A final slash is what browsers show and people copy.
+    match split_origin(text.strip_suffix('/').unwrap_or(text)) {
+        Some((scheme, host)) if scheme.eq_ignore_ascii_case("http") => {
+            Ok(format!("{}:{}", host.name, host.port.unwrap_or(80)))
         }
+        _ => Err(SERVER),
     }
 }
 
-/// Reads a time such as `500ms`, `30s`, `5m` or `1h`, or `0s`.
-///
-/// # Errors
-/// What to write instead.
-pub(super) fn time_or_zero(text: &str) -> Result<Duration, TimeError> {
-    let (digits, unit) = split_number(text);
-    let unit_ms = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "" => return Err(digits.parse().map_or(TimeError::Malformed, TimeError::NoUnit)),
-        _ => return Err(TimeError::Malformed),
-    };
-    if digits.is_empty() {
-        return Err(TimeError::Malformed);
+/// A channel's name or a glob, by `new`, unless it is the server's own.
+pub(super) fn channel<T>(
+    text: &str,
+    new: impl Fn(&str) -> Result<T, ChannelError>,
+) -> Result<T, String> {
+    if text == AWAKE {
+        return Err("awake is the server's own channel (see --awake): write another".to_owned());
     }
-    let milliseconds = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_ms));
-    milliseconds
-        .map(Duration::from_millis)
-        .filter(|time| *time <= LONGEST)
-        .ok_or(TimeError::TooLong)
+    new(text).map_err(|error| error.to_string())
 }
 
-/// Reads a time that is not zero.
-///
-/// # Errors
-/// What to write instead.
-pub(super) fn time(text: &str) -> Result<Duration, TimeError> {
-    time_or_zero(text).and_then(|time| if time.is_zero() { Err(TimeError::Zero) } else { Ok(time) })
+/// A size in bytes.
+pub(super) fn size(text: &str) -> Result<usize, Advice> {
+    let text = text.to_ascii_lowercase();
+    let mut units = [("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30)].into_iter();
+    let with_unit = units.find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, bytes)));
+    let (digits, unit) = with_unit.unwrap_or((&text, 1));
+    number(digits).ok().and_then(|number| number.checked_mul(unit)).ok_or(SIZE)
 }
 
-/// Reads how often to say that one is awake: a time, or `off` (or no time at all).
-///
-/// # Errors
-/// What to write instead.
-pub(super) fn time_or_off(text: &str) -> Result<Option<Duration>, TimeError> {
-    if text == "off" {
-        return Ok(None);
-    }
-    time_or_zero(text).map(|time| Some(time).filter(|time| !time.is_zero()))
+/// A whole number from 1.
+pub(super) fn number(text: &str) -> Result<usize, Advice> {
+    text.parse().map(NonZeroUsize::get).map_err(|_| NUMBER)
 }
 
-/// A time as [`time`] reads it, in the largest unit that holds it whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ShownTime(pub(super) Duration);
+/// A time that passes: what is due more often than each millisecond would be all that is ever done.
+pub(super) fn time(text: &str) -> Result<Duration, Advice> {
+    // humantime panics at a sum of just 2^64 seconds, which takes more letters than any time up to a day.
+    let time = if text.len() < 20 { humantime::parse_duration(text).ok() } else { None };
+    time.filter(|time| TIMES.contains(time)).ok_or(TIME)
+}
 
-impl fmt::Display for ShownTime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let milliseconds = self.0.as_millis();
-        match (milliseconds / 1_000, milliseconds % 1_000) {
-            (seconds, 0) => write!(f, "{seconds}s"),
-            _ => write!(f, "{milliseconds}ms"),
-        }
+/// A time, or `off`, which may be written as no time at all.
+pub(super) fn time_or_off(text: &str) -> Result<Option<Duration>, Advice> {
+    match text {
+        "off" | "0" | "0s" => Ok(None),
+        _ => time(text).map(Some),
     }
 }
 
-/// Why a text is no switch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SwitchError;
-
-impl fmt::Display for SwitchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("write 1 or 0")
-    }
-}
-
-/// Reads a switch: `1` or `true`, `0` or `false`.
-///
-/// # Errors
-/// What to write instead.
-pub(super) fn switch(text: &str) -> Result<bool, SwitchError> {
+/// A switch.
+pub(super) fn switch(text: &str) -> Result<bool, Advice> {
     match text {
         "1" | "true" => Ok(true),
         "0" | "false" => Ok(false),
-        _ => Err(SwitchError),
+        _ => Err("write 1 or 0"),
     }
-}
-
-/// The leading ASCII digits, and what follows them.
-fn split_number(text: &str) -> (&str, &str) {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    text.split_at_checked(end).unwrap_or((text, ""))
 }
 
 #[cfg(test)]
@@ -209,18 +132,18 @@ mod tests {
             ("1m", Ok(1_048_576)),
             ("2G", Ok(2_147_483_648)),
             ("007", Ok(7)),
-            ("0", Err(SizeError::Zero)),
-            ("0m", Err(SizeError::Zero)),
-            ("", Err(SizeError::Malformed)),
-            ("k", Err(SizeError::Malformed)),
-            ("-1", Err(SizeError::Malformed)),
-            ("+1", Err(SizeError::Malformed)),
-            ("1.5m", Err(SizeError::Malformed)),
-            ("64kb", Err(SizeError::Malformed)),
-            ("64 k", Err(SizeError::Malformed)),
-            ("６４", Err(SizeError::Malformed)),
-            ("99999999999999999999", Err(SizeError::TooLarge)),
-            ("18446744073709551615k", Err(SizeError::TooLarge)),
+            ("0", Err(SIZE)),
+            ("0m", Err(SIZE)),
+            ("", Err(SIZE)),
+            ("k", Err(SIZE)),
+            ("-1", Err(SIZE)),
+            ("++1", Err(SIZE)),
+            ("1.5m", Err(SIZE)),
+            ("64kb", Err(SIZE)),
+            ("64 k", Err(SIZE)),
+            ("６４", Err(SIZE)),
+            ("99999999999999999999", Err(SIZE)),
+            ("18446744073709551615k", Err(SIZE)),
         ] {
             assert_eq!(size(text), expected, "{text:?}");
         }
@@ -231,11 +154,11 @@ mod tests {
         for (text, expected) in [
             ("1", Ok(1)),
             ("1000", Ok(1000)),
-            ("0", Err(NumberError)),
-            ("", Err(NumberError)),
-            ("+1", Err(NumberError)),
-            ("1k", Err(NumberError)),
-            ("99999999999999999999", Err(NumberError)),
+            ("0", Err(NUMBER)),
+            ("", Err(NUMBER)),
+            ("-1", Err(NUMBER)),
+            ("1k", Err(NUMBER)),
+            ("99999999999999999999", Err(NUMBER)),
         ] {
             assert_eq!(number(text), expected, "{text:?}");
         }
@@ -249,34 +172,37 @@ mod tests {
             ("30s", Ok(ms(30_000))),
             ("5m", Ok(ms(300_000))),
             ("24h", Ok(ms(86_400_000))),
-            ("0s", Ok(ms(0))),
-            ("30", Err(TimeError::NoUnit(30))),
-            ("99999999999", Err(TimeError::Malformed)),
-            ("", Err(TimeError::Malformed)),
-            ("s", Err(TimeError::Malformed)),
-            ("-1s", Err(TimeError::Malformed)),
-            ("1.5s", Err(TimeError::Malformed)),
-            ("1d", Err(TimeError::Malformed)),
-            ("30S", Err(TimeError::Malformed)),
-            ("25h", Err(TimeError::TooLong)),
-            ("99999999999999999999s", Err(TimeError::TooLong)),
-            ("18446744073709551615h", Err(TimeError::TooLong)),
+            ("1d", Ok(ms(86_400_000))),
+            ("1.5s", Ok(ms(1_500))),
+            ("1h 30m", Ok(ms(5_400_000))),
+            ("1ms", Ok(ms(1))),
+            ("0ms", Err(TIME)),
+            ("999us", Err(TIME)),
+            ("30", Err(TIME)),
+            ("0", Err(TIME)),
+            ("99999999999", Err(TIME)),
+            ("", Err(TIME)),
+            ("s", Err(TIME)),
+            ("-1s", Err(TIME)),
+            ("30S", Err(TIME)),
+            ("1M", Err(TIME)),
+            ("25h", Err(TIME)),
+            ("99999999999999999999s", Err(TIME)),
+            ("18446744073709551615h", Err(TIME)),
+            ("18446744073709551615s 1000ms", Err(TIME)),
+            ("23h 59m 59s 999ms", Ok(ms(86_399_999))),
         ] {
-            assert_eq!(time_or_zero(text), expected, "{text:?}");
+            assert_eq!(time(text), expected, "{text:?}");
         }
-        assert_eq!(time("0ms"), Err(TimeError::Zero));
-        assert_eq!(time("1ms"), Ok(ms(1)));
-        assert_eq!(time_or_off("off"), Ok(None));
-        assert_eq!(time_or_off("0s"), Ok(None));
+        assert_eq!(["off", "0", "0s"].map(time_or_off), [Ok(None); 3]);
         assert_eq!(time_or_off("5s"), Ok(Some(ms(5_000))));
-        assert_eq!(time_or_off("no"), Err(TimeError::Malformed));
-        assert_eq!(TimeError::NoUnit(30).to_string(), "a time has a unit: write 30s");
+        assert_eq!(["no", "5", "25h"].map(time_or_off), [Err(TIME); 3]);
     }
 
     #[test]
-    fn a_shown_time_reads_back_as_itself() {
-        for text in ["25s", "500ms", "1500ms", "0s", "3600s"] {
-            assert_eq!(ShownTime(time_or_zero(text).unwrap()).to_string(), text);
+    fn a_time_in_an_error_reads_back_as_itself() {
+        for text in ["25s", "500ms", "12.5s", "43200s", "1.5ms"] {
+            assert_eq!(format!("{:?}", time(text).unwrap()), text);
         }
     }
 
@@ -286,6 +212,79 @@ mod tests {
             ["1", "true", "0", "false"].map(switch),
             [Ok(true), Ok(true), Ok(false), Ok(false)]
         );
-        assert_eq!(["", "yes", "TRUE", "2"].map(switch), [Err(SwitchError); 4]);
+        assert_eq!(["", "yes", "TRUE", "2"].map(switch), [Err("write 1 or 0"); 4]);
+    }
+
+    #[test]
+    fn addresses_are_never_looked_up() {
+        for (text, expected) in [
+            ("127.0.0.1:8080", Ok("127.0.0.1:8080")),
+            ("0.0.0.0:0", Ok("0.0.0.0:0")),
+            ("[::1]:8080", Ok("[::1]:8080")),
+            ("localhost:80", Ok("127.0.0.1:80")),
+            ("8080", Err(ADDRESS)),
+            (":8080", Err(ADDRESS)),
+            ("127.0.0.1", Err(ADDRESS)),
+            ("[::1]", Err(ADDRESS)),
+            ("localhost", Err(ADDRESS)),
+            ("127.0.0.1:", Err(ADDRESS)),
+            ("127.0.0.1:65536", Err(ADDRESS)),
+            ("", Err(ADDRESS)),
+            ("example.org:80", Err(ADDRESS)),
+            ("*:80", Err(ADDRESS)),
+            ("127.1:80", Err(ADDRESS)),
+            ("http://127.0.0.1:80", Err(ADDRESS)),
+        ] {
+            let expected = expected.map(|address| address.parse().unwrap());
+            assert_eq!(address(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn port_alone_is_every_address() {
+        assert_eq!(port("8080"), Ok("0.0.0.0:8080".parse().unwrap()));
+        assert_eq!(["", "x", "65536", "-1"].map(port), [Err(PORT); 4]);
+    }
+
+    #[test]
+    fn rfc6454_s6_2_origins_are_written_as_browsers_do() {
+        for (text, expected) in [
+            ("https://example.org", Ok("https://example.org")),
+            ("HTTPS://Example.ORG:443", Ok("https://example.org")),
+            ("http://localhost:80", Ok("http://localhost")),
+            ("http://example.org:443", Ok("http://example.org:443")),
+            ("https://[::1]:8443", Ok("https://[::1]:8443")),
+            ("chrome-extension://abcdef", Ok("chrome-extension://abcdef")),
+            ("*", Err(ORIGIN)),
+            ("null", Err(ORIGIN)),
+            ("example.org", Err(ORIGIN)),
+            ("https://example.org/", Err(ORIGIN)),
+            ("https://example.org/app", Err(ORIGIN)),
+            ("https://a@example.org", Err(ORIGIN)),
+            ("https://", Err(ORIGIN)),
+            ("", Err(ORIGIN)),
+        ] {
+            let written = origin(text).map(|origin| origin.to_string());
+            assert_eq!(written, expected.map(str::to_owned), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_named_by_an_http_url() {
+        for (text, expected) in [
+            ("http://127.0.0.1:8080", Ok("127.0.0.1:8080")),
+            ("http://127.0.0.1:8080/", Ok("127.0.0.1:8080")),
+            ("HTTP://example.org", Ok("example.org:80")),
+            ("http://[::1]:8080", Ok("[::1]:8080")),
+            ("https://example.org", Err(SERVER)),
+            ("redis://localhost", Err(SERVER)),
+            ("ws://localhost", Err(SERVER)),
+            ("localhost:8080", Err(SERVER)),
+            ("http://localhost:8080/publish", Err(SERVER)),
+            ("http://me:c4nary@localhost", Err(SERVER)),
+            ("", Err(SERVER)),
+        ] {
+            assert_eq!(server(text), expected.map(str::to_owned));
+        }
     }
 }

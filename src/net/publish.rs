@@ -11,99 +11,38 @@
 //!
 //! What to notice:
 //! * A client may block where the server never does: it has one thing to do, and waits for it, with a
-//!   deadline on each wait.
+//!   deadline on each wait. And its errors are texts: there is nobody but a person to read them.
 //! * One connection for each message to a server: between two that are seconds apart, a kept-alive one
 //!   may have been closed, and whether a message sent into that was published nobody could say.
-//! * The answer is read by a function of bytes, `answer`, which knows no socket.
-
-mod exchange;
+//! * The answer ends where the connection does, as the request asks. So it is read whole and then
+//!   understood, by a function of bytes.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use std::{fmt, thread};
 
-use self::exchange::{NotHttp, answer, receivers, request};
 use crate::channel::Channel;
-use crate::options::{PublishOptions, PublishTo, ServerAddress};
+use crate::http::encode;
+use crate::options::{PublishOptions, PublishTo};
 use crate::redis::{Endpoint, RedisAddress};
 use crate::secret::Secret;
 
-/// How long connecting may take, and then the answer. The server itself answers 503 sooner.
+/// How long connecting may take, and each wait for bytes. The server itself answers 503 sooner.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The largest answer that is read: what the server says is one short line.
+const MAX_ANSWER_BYTES: u64 = 64 << 10;
 
 /// What `{time}` in a message stands for: the unix time in seconds at which it is sent.
 const TIME: &[u8] = b"{time}";
-
-/// Why a message was not published. The text of each says what to do.
-#[derive(Debug)]
-pub enum PublishError {
-    /// No connection to the server at this address.
-    NoServer(ServerAddress, io::Error),
-    /// The connection broke, or the answer did not come in time.
-    NoAnswer(ServerAddress, io::Error),
-    /// What answers is not HTTP/1.1, or says too much.
-    NotHttp(ServerAddress),
-    /// The server answered with another status than 200.
-    Refused(u16, String),
-    /// No connection to Redis.
-    NoRedis(RedisAddress, ::redis::RedisError),
-    /// Redis answered with an error, or not.
-    RedisRefused(RedisAddress, ::redis::RedisError),
-    /// What was published could not be shown: the reader of our output is gone.
-    Output(io::Error),
-}
-
-impl fmt::Display for PublishError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoServer(at, why) if why.kind() == io::ErrorKind::ConnectionRefused => write!(
-                f,
-                "nothing listens at http://{at}: start the server, or name it with --to URL"
-            ),
-            Self::NoServer(at, why) => {
-                write!(f, "cannot connect to http://{at} ({why}): is it the right --to URL?")
-            }
-            Self::NoAnswer(at, why) if is_timeout(why) => write!(
-                f,
-                "http://{at} has not answered for {} s: the message may have been published",
-                PATIENCE.as_secs()
-            ),
-            Self::NoAnswer(at, why) => {
-                write!(
-                    f,
-                    "http://{at} ended without an answer ({why}): the message may have been published"
-                )
-            }
-            Self::NotHttp(at) => {
-                write!(f, "what listens at http://{at} is no HTTP server: name ours with --to URL")
-            }
-            Self::Refused(status, text) => {
-                write!(f, "the server answered {status}: {}", text.trim().escape_debug())
-            }
-            Self::NoRedis(at, why) | Self::RedisRefused(at, why) if why.is_timeout() => {
-                write!(
-                    f,
-                    "Redis at {at} has not answered for {} s: is it stopped?",
-                    PATIENCE.as_secs()
-                )
-            }
-            Self::NoRedis(at, why) => {
-                write!(f, "cannot use Redis at {at} ({why}): is it running, and the URL right?")
-            }
-            Self::RedisRefused(at, why) => write!(f, "Redis at {at} did not publish: {why}"),
-            Self::Output(why) => write!(f, "cannot write to stdout: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for PublishError {}
 
 /// Publishes as asked, and writes one line to `out` for each message.
 ///
 /// # Errors
 /// The first message that was not published ends it; show why and exit with 1.
-pub fn publish(options: &PublishOptions, out: &mut dyn Write) -> Result<(), PublishError> {
+pub fn publish(options: &PublishOptions, out: &mut dyn Write) -> Result<(), String> {
+    let channel = &options.channel;
     let mut bus = Bus::open(&options.to)?;
     let mut sent: usize = 0;
     let mut due = Instant::now();
@@ -115,13 +54,12 @@ pub fn publish(options: &PublishOptions, out: &mut dyn Write) -> Result<(), Publ
         }
         // A clock before 1970 is a clock at 1970.
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let message = with_time(&options.message, unix.as_secs());
-        let receivers = bus.publish(&options.channel, &message)?;
+        let receivers = bus.publish(channel, &with_time(&options.message, unix.as_secs()))?;
         sent = sent.saturating_add(1);
         let noun = if receivers == 1 { "receiver" } else { "receivers" };
-        writeln!(out, "published to {}: {receivers} {noun}", options.channel)
+        writeln!(out, "published to {channel}: {receivers} {noun}")
             .and_then(|()| out.flush())
-            .map_err(PublishError::Output)?;
+            .map_err(|why| format!("cannot write to stdout: {why}"))?;
     }
     Ok(())
 }
@@ -129,27 +67,28 @@ pub fn publish(options: &PublishOptions, out: &mut dyn Write) -> Result<(), Publ
 /// Where messages go.
 enum Bus<'a> {
     Redis(&'a RedisAddress, ::redis::Connection),
-    Server(&'a ServerAddress, Option<&'a Secret>),
+    Server(&'a str, Option<&'a Secret>),
 }
 
 impl<'a> Bus<'a> {
-    fn open(to: &'a PublishTo) -> Result<Self, PublishError> {
+    fn open(to: &'a PublishTo) -> Result<Self, String> {
         match to {
             PublishTo::Server(at, token) => Ok(Self::Server(at, token.as_ref())),
-            PublishTo::Redis(at) => connect_to_redis(at)
-                .map(|connection| Self::Redis(at, connection))
-                .map_err(|why| PublishError::NoRedis(at.clone(), why)),
+            PublishTo::Redis(at) => match connect_to_redis(at) {
+                Ok(connection) => Ok(Self::Redis(at, connection)),
+                Err(why) => Err(redis_failed(at, &why)),
+            },
         }
     }
 
     /// Publishes one message; the number of its receivers.
-    fn publish(&mut self, channel: &Channel, message: &[u8]) -> Result<u64, PublishError> {
+    fn publish(&mut self, channel: &Channel, message: &[u8]) -> Result<u64, String> {
         match self {
             Self::Redis(at, connection) => ::redis::cmd("PUBLISH")
                 .arg(channel.as_str())
                 .arg(message)
                 .query(connection)
-                .map_err(|why| PublishError::RedisRefused(at.clone(), why)),
+                .map_err(|why| redis_failed(at, &why)),
             Self::Server(at, token) => post(at, &request(at, *token, channel, message)),
         }
     }
@@ -175,50 +114,56 @@ fn connect_to_redis(at: &RedisAddress) -> ::redis::RedisResult<::redis::Connecti
     Ok(connection)
 }
 
-fn post(at: &ServerAddress, request: &[u8]) -> Result<u64, PublishError> {
-    let mut stream =
-        connect_to_server(at).map_err(|why| PublishError::NoServer(at.clone(), why))?;
-    let no_answer = |why| PublishError::NoAnswer(at.clone(), why);
-    let deadline = Instant::now() + PATIENCE;
-    stream.set_write_timeout(Some(PATIENCE)).map_err(no_answer)?;
+fn redis_failed(at: &RedisAddress, why: &::redis::RedisError) -> String {
+    if why.is_timeout() {
+        return format!("Redis at {at} has not answered for {PATIENCE:?}: is it stopped?");
+    }
+    format!("Redis at {at} did not publish ({why}): is it running, and the URL right?")
+}
+
+fn post(at: &str, request: &[u8]) -> Result<u64, String> {
+    let mut stream = connect(at).map_err(|why| {
+        format!(
+            "nothing answers at http://{at} ({why}): start the server, or name it with --to URL"
+        )
+    })?;
+    let mut bytes = Vec::new();
     // A server that refuses a large body answers before it has read it, so a write that fails is
     // an error only if no answer can be read.
     let written = stream.write_all(request);
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        match answer(&bytes) {
-            Ok(Some((200, body))) => {
-                return receivers(&body).ok_or_else(|| PublishError::NotHttp(at.clone()));
-            }
-            Ok(Some((status, body))) => return Err(PublishError::Refused(status, body)),
-            Ok(None) => {}
-            Err(NotHttp) => return Err(PublishError::NotHttp(at.clone())),
+    let read = stream.take(MAX_ANSWER_BYTES).read_to_end(&mut bytes);
+    let text = String::from_utf8_lossy(&bytes);
+    match answer(&text) {
+        Some((200, body)) => body.trim_end().parse().map_err(|_| {
+            format!("what answers at http://{at} is no barewire server: name ours with --to URL")
+        }),
+        Some((status, body)) => {
+            Err(format!("the server answered {status}: {}", body.trim().escape_debug()))
         }
-        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        let read = stream.set_read_timeout(Some(left)).and_then(|()| stream.read(&mut buffer));
-        match read {
-            Ok(0) => {
-                return Err(no_answer(
-                    written.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()),
-                ));
-            }
-            Ok(_) if Instant::now() > deadline => {
-                return Err(no_answer(io::ErrorKind::TimedOut.into()));
-            }
-            Ok(read) => bytes.extend(buffer.iter().take(read)),
-            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-            Err(why) => return Err(no_answer(written.err().unwrap_or(why))),
+        None if !text.is_empty() && !text.starts_with("HTTP/1.") => {
+            Err(format!("what listens at http://{at} is no HTTP server: name ours with --to URL"))
+        }
+        None => {
+            let why = match written.and(read) {
+                Ok(_) => "the connection ended".to_owned(),
+                Err(why) if is_timeout(&why) => format!("{PATIENCE:?} have passed"),
+                Err(why) => why.to_string(),
+            };
+            Err(format!("no answer from http://{at} ({why}): the message may have been published"))
         }
     }
 }
 
 /// Tries every address of a name: `localhost` may be `[::1]` first, where nothing listens.
-fn connect_to_server(at: &ServerAddress) -> io::Result<TcpStream> {
+fn connect(at: &str) -> io::Result<TcpStream> {
     let mut last = io::Error::from(io::ErrorKind::NotFound);
-    for address in (at.host.as_str(), at.port).to_socket_addrs()? {
+    for address in at.to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(stream) => return Ok(stream),
+            Ok(stream) => {
+                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.set_write_timeout(Some(PATIENCE))?;
+                return Ok(stream);
+            }
             Err(why) => last = why,
         }
     }
@@ -229,19 +174,48 @@ fn is_timeout(why: &io::Error) -> bool {
     matches!(why.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)
 }
 
-fn with_time(message: &[u8], unix_seconds: u64) -> Vec<u8> {
-    let mut out = Vec::with_capacity(message.len());
-    let mut rest = message;
-    while let Some((first, behind)) = rest.split_first() {
-        if let Some(behind) = rest.strip_prefix(TIME) {
-            out.extend_from_slice(unix_seconds.to_string().as_bytes());
-            rest = behind;
-        } else {
-            out.push(*first);
-            rest = behind;
-        }
+/// The whole request: one write, so that it is usually one segment.
+fn request(at: &str, token: Option<&Secret>, channel: &Channel, message: &[u8]) -> Vec<u8> {
+    let mut bytes = format!(
+        "POST /publish?channel={} HTTP/1.1\r\nHost: {at}\r\nContent-Length: {}\r\n\
+         Connection: close\r\n",
+        encode(channel.as_str()),
+        message.len()
+    )
+    .into_bytes();
+    if let Some(token) = token {
+        // RFC 6750 section 2.1.
+        bytes.extend_from_slice(b"Authorization: Bearer ");
+        bytes.extend_from_slice(token.reveal());
+        bytes.extend_from_slice(b"\r\n");
     }
-    out
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(message);
+    bytes
+}
+
+/// The status and the body of an answer of an HTTP server; `None` if it is none, or not whole.
+fn answer(text: &str) -> Option<(u16, &str)> {
+    let mut rest = text;
+    loop {
+        let (head, body) = rest.split_once("\r\n\r\n")?;
+        let status = head.strip_prefix("HTTP/1.")?.get(2..5)?.parse().ok()?;
+        // RFC 9110 section 15.2: an interim answer has no body, and another answer follows.
+        if status < 200 {
+            rest = body;
+            continue;
+        }
+        // Our server ends each text with a newline, so one without it was cut short.
+        return (status != 200 || body.ends_with('\n')).then_some((status, body));
+    }
+}
+
+fn with_time(message: &[u8], unix_seconds: u64) -> Vec<u8> {
+    let (mut message, time) = (message.to_vec(), unix_seconds.to_string());
+    while let Some(at) = message.windows(TIME.len()).position(|window| window == TIME) {
+        message.splice(at..at + TIME.len(), time.bytes());
+    }
+    message
 }
 
 #[cfg(test)]
@@ -258,7 +232,7 @@ mod tests {
 
     fn run(to: PublishTo, count: usize) -> (String, Result<(), String>) {
         let mut out = Vec::new();
-        let result = publish(&options(to, count), &mut out).map_err(|why| why.to_string());
+        let result = publish(&options(to, count), &mut out);
         (String::from_utf8(out).unwrap(), result)
     }
 
@@ -304,14 +278,14 @@ mod tests {
     }
 
     fn server(port: u16, token: Option<&str>) -> PublishTo {
-        let at = ServerAddress { host: "127.0.0.1".to_owned(), port };
-        PublishTo::Server(at, token.map(|token| Secret::new(token).unwrap()))
+        let token = token.map(|token| Secret::new(token).unwrap());
+        PublishTo::Server(format!("127.0.0.1:{port}"), token)
     }
 
     #[test]
     fn each_message_is_one_request_and_one_line() {
         let ok = &b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n3\n"[..];
-        let one = &b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n1 receivers\r\n"[..];
+        let one = &b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n1\n"[..];
         let (port, peer) = peer(vec![ok, one], b"Hello\n");
         let (shown, result) = run(server(port, Some("t0ken")), 2);
         assert_eq!(result, Ok(()));
@@ -342,9 +316,10 @@ mod tests {
     fn a_peer_that_is_no_server_is_told_from_one_that_is_gone() {
         for (answer, expected) in [
             (&b"-ERR unknown command\r\n"[..], "is no HTTP server"),
-            (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "is no HTTP server"),
-            (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n3", "ended without an answer"),
-            (b"", "ended without an answer"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n", "is no barewire server"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n3", "no answer from http://"),
+            (b"HTTP/1.1 20", "(the connection ended): the message may have been published"),
+            (b"", "(the connection ended): the message may have been published"),
         ] {
             let (port, peer) = peer(vec![answer], b"Hello\n");
             let why = run(server(port, None), 1).1.unwrap_err();
@@ -361,25 +336,24 @@ mod tests {
     #[test]
     fn where_nothing_listens_it_says_what_to_do() {
         let port = closed_port();
-        let expected = format!(
-            "nothing listens at http://127.0.0.1:{port}: start the server, or name it with --to URL"
-        );
-        assert_eq!(run(server(port, None), 1).1, Err(expected));
+        let why = run(server(port, None), 1).1.unwrap_err();
+        let (start, end) = (format!("nothing answers at http://127.0.0.1:{port} ("), "--to URL");
+        assert!(why.starts_with(&start) && why.contains("refused") && why.ends_with(end), "{why}");
         let url = format!("redis://me:c4nary@127.0.0.1:{port}");
         let why = run(PublishTo::Redis(crate::redis::parse_url(&url).unwrap()), 1).1.unwrap_err();
-        assert!(why.starts_with("cannot use Redis at redis://***@127.0.0.1:"), "{why}");
+        assert!(why.starts_with("Redis at redis://***@127.0.0.1:"), "{why}");
         assert!(!why.contains("c4nary"));
     }
 
     #[test]
     fn a_redis_that_does_not_answer_is_told_from_one_that_refuses() {
-        let at = || crate::redis::parse_url("redis://a").unwrap();
+        let at = crate::redis::parse_url("redis://a").unwrap();
         let silent = io::Error::from(io::ErrorKind::WouldBlock).into();
         let gone = io::Error::from(io::ErrorKind::ConnectionReset).into();
-        let why = PublishError::RedisRefused(at(), silent).to_string();
-        assert_eq!(why, "Redis at redis://a:6379 has not answered for 10 s: is it stopped?");
-        let why = PublishError::RedisRefused(at(), gone).to_string();
-        assert!(why.starts_with("Redis at redis://a:6379 did not publish: "), "{why}");
+        let why = redis_failed(&at, &silent);
+        assert_eq!(why, "Redis at redis://a:6379 has not answered for 10s: is it stopped?");
+        let why = redis_failed(&at, &gone);
+        assert!(why.starts_with("Redis at redis://a:6379 did not publish ("), "{why}");
     }
 
     #[test]
@@ -405,10 +379,26 @@ mod tests {
                 Ok(())
             }
         }
-        let (port, peer) = peer(vec![b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n0"], b"Hello\n");
+        let (port, peer) =
+            peer(vec![b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n0\n"], b"Hello\n");
         let result = publish(&options(server(port, None), 5), &mut Gone);
-        assert!(matches!(result, Err(PublishError::Output(_))), "{result:?}");
+        let why = result.unwrap_err();
+        assert!(why.starts_with("cannot write to stdout: "), "{why}");
         peer.join().unwrap();
+    }
+
+    #[test]
+    fn an_answer_is_known_only_when_it_is_whole() {
+        let text = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nDate: x\r\n\r\n12\n";
+        for (cut, _) in text.char_indices() {
+            assert_eq!(answer(&text[..cut]), None, "{cut}");
+        }
+        assert_eq!(answer(text), Some((200, "12\n")));
+        // What is refused is shown as far as it came.
+        assert_eq!(answer("HTTP/1.0 503 Busy\r\n\r\nno"), Some((503, "no")));
+        for text in ["SSH-2.0\r\n\r\n", "HTTP/2 200\r\n\r\n", "HTTP/1.1 abc\r\n\r\n"] {
+            assert_eq!(answer(text), None, "{text}");
+        }
     }
 
     #[test]
