@@ -230,6 +230,8 @@ impl Conn {
             State::Head(exchange) if exchange.is_idle() => {
                 State::Linger(Linger::new(&self.site.limits, now))
             }
+            // What it has published may have been passed on: it hears what became of it.
+            State::Waiting(waiting) if !waiting.is_for_channels() => State::Waiting(waiting),
             State::Head(_) | State::Posting(_) | State::Waiting(_) => {
                 exchange::refuse(&unavailable(reason), &self.site, &mut self.outbox, now)
             }

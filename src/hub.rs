@@ -60,6 +60,7 @@ struct Entry {
     /// Clients that were admitted or wait. At 0 the entry goes.
     clients: usize,
     live: bool,
+    /// Those who wait, and some who have gone: to find one who goes would cost a walk for each.
     waiting: Vec<ClientId>,
 }
 
@@ -95,6 +96,9 @@ impl Hub {
         let mut missing = 0;
         for id in &channels {
             if let Some(entry) = self.channels.get_mut(*id).filter(|entry| !entry.live) {
+                if entry.waiting.len() > 2 * entry.clients {
+                    entry.waiting.retain(|waiting| self.waiting.contains_key(*waiting));
+                }
                 entry.waiting.push(client);
                 missing += 1;
             }
@@ -144,7 +148,7 @@ impl Hub {
     pub fn link_lost(&mut self, is_local: impl Fn(&Channel) -> bool) {
         for entry in self.channels.values_mut() {
             entry.live = is_local(&entry.name);
-            entry.waiting.clear(); // here, in one sweep, rather than one by one in `withdraw`
+            entry.waiting.clear();
         }
         let waiting: Vec<ClientId> = self.waiting.keys().collect();
         for client in waiting {
@@ -157,9 +161,6 @@ impl Hub {
     pub fn withdraw(&mut self, client: ClientId) -> bool {
         let Some(waiting) = self.waiting.remove(client) else { return false };
         for id in &waiting.channels {
-            if let Some(entry) = self.channels.get_mut(*id) {
-                entry.waiting.retain(|other| *other != client);
-            }
             self.leave(*id);
         }
         true
@@ -181,6 +182,12 @@ impl Hub {
     /// The next thing to be done, in the order in which it was decided.
     pub fn poll_event(&mut self) -> Option<HubEvent> {
         self.events.pop_front()
+    }
+
+    /// True while something is to be done.
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// The id under which messages for `name` are appended, if anybody wants them.
@@ -324,6 +331,21 @@ mod tests {
         assert_eq!(scene.hub.channels(), 0);
         scene.hub.acknowledged("ruby"); // the answer to what was asked before
         assert_eq!(scene.events(), []);
+    }
+
+    #[test]
+    fn those_who_came_and_went_while_a_channel_was_not_live_are_forgotten() {
+        let mut scene = Scene::new();
+        let stays = scene.client_wants(&["ruby"]);
+        for _ in 0..1000 {
+            let goes = scene.client_wants(&["ruby"]);
+            scene.hub.withdraw(goes);
+        }
+        let id = scene.hub.id("ruby").unwrap();
+        assert!(scene.hub.channels[id].waiting.len() < 10);
+        scene.events();
+        scene.hub.acknowledged("ruby");
+        assert_eq!(scene.admitted(), [stays]);
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub struct Limits {
     /// All logs' share of a turn: 4 slices. Then the sockets are looked at again.
     pub slices: usize,
     /// Connections above `--max-connections` that are being told so at the same time: 32. Further
-    /// ones are closed without a word.
+    /// ones wait to be accepted.
     pub refusals: usize,
     /// Connections accepted in one turn: 64. A storm of newcomers waits in the kernel's queue while
     /// those who are here are served.

@@ -5,7 +5,8 @@
 //!   asked for its deadline *now*, and if that has moved on, the entry goes back with it.
 //! * So a message costs no heap operation at all: it only makes the client's own answer later.
 //! * A deadline that comes *nearer* (a close handshake begins) is armed again. The older entry then
-//!   comes up for nothing, once, which is cheaper than finding it.
+//!   comes up for nothing, once, which is cheaper than finding it: so its owner remembers the time
+//!   of the entry that counts, and passes over all others.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -25,7 +26,7 @@ impl<K: Ord + Copy> Default for Timers<K> {
 }
 
 impl<K: Ord + Copy> Timers<K> {
-    /// Has `key` come up at `deadline`, a time since the start.
+    /// Has `key` come up at `deadline`, a time since the start, [rounded](rounded).
     pub fn arm(&mut self, deadline: Duration, key: K) {
         self.entries.push(Reverse((milliseconds_up(deadline), key)));
     }
@@ -36,14 +37,21 @@ impl<K: Ord + Copy> Timers<K> {
         self.entries.peek().map(|Reverse((at, _))| Duration::from_millis(*at))
     }
 
-    /// Takes out one key whose deadline has come, or `None`. The caller asks the key's owner for
-    /// its deadline of now and arms that, if there is one.
-    pub fn expired(&mut self, since_start: Duration) -> Option<K> {
+    /// Takes out one key whose deadline has come, and that deadline, or `None`. If it is the one
+    /// that counts, the caller asks the key's owner for its deadline of now and arms that, if there
+    /// is one. An entry that was replaced by a nearer one is passed over.
+    pub fn expired(&mut self, since_start: Duration) -> Option<(Duration, K)> {
         if self.next_deadline()? > since_start {
             return None;
         }
-        self.entries.pop().map(|Reverse((_, key))| key)
+        self.entries.pop().map(|Reverse((at, key))| (Duration::from_millis(at), key))
     }
+}
+
+/// The time at which an entry for `deadline` comes up: a whole millisecond, and never earlier.
+#[must_use]
+pub fn rounded(deadline: Duration) -> Duration {
+    Duration::from_millis(milliseconds_up(deadline))
 }
 
 fn milliseconds_up(time: Duration) -> u64 {
@@ -66,8 +74,8 @@ mod tests {
         timers.arm(ms(20), 'b');
         assert_eq!(timers.next_deadline(), Some(ms(10)));
         assert_eq!(timers.expired(ms(9)), None);
-        assert_eq!(timers.expired(ms(25)), Some('a'));
-        assert_eq!(timers.expired(ms(25)), Some('b'));
+        assert_eq!(timers.expired(ms(25)), Some((ms(10), 'a')));
+        assert_eq!(timers.expired(ms(25)), Some((ms(20), 'b')));
         assert_eq!(timers.expired(ms(25)), None);
         assert_eq!(timers.next_deadline(), Some(ms(30)));
     }
@@ -77,7 +85,7 @@ mod tests {
         let mut timers = Timers::default();
         timers.arm(Duration::from_micros(1500), ());
         assert_eq!(timers.expired(ms(1)), None);
-        assert_eq!(timers.expired(ms(2)), Some(()));
+        assert_eq!(timers.expired(ms(2)), Some((ms(2), ())));
     }
 
     #[test]

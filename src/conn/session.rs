@@ -28,9 +28,8 @@ pub(super) enum Purpose {
 pub(super) struct Session {
     purpose: Purpose,
     assembler: Assembler,
-    /// When a byte was last received: any byte is a sign of life.
-    last_heard: Duration,
-    /// A ping went out since then.
+    /// When a byte was last received (any byte is a sign of life), or when a ping went out since.
+    since: Duration,
     is_pinged: bool,
     /// Messages that were dropped because nobody here takes messages from subscribers.
     ignored: u32,
@@ -48,7 +47,7 @@ impl Session {
         Self {
             purpose,
             assembler: Assembler::default(),
-            last_heard: now.since_start,
+            since: now.since_start,
             is_pinged: false,
             ignored: 0,
         }
@@ -72,7 +71,7 @@ impl Session {
         outbox: &mut Outbox,
         now: Now,
     ) -> State {
-        self.last_heard = now.since_start;
+        self.since = now.since_start;
         self.is_pinged = false;
         let mut rest = bytes;
         loop {
@@ -109,7 +108,9 @@ impl Session {
     }
 
     pub(super) fn deadline(&self, site: &Site) -> Duration {
-        self.last_heard + if self.is_pinged { site.idle_timeout } else { site.ping }
+        let patience =
+            if self.is_pinged { site.idle_timeout.saturating_sub(site.ping) } else { site.ping };
+        self.since + patience
     }
 
     /// The peer was silent: ask whether it is there, and after that, believe that it is not.
@@ -119,6 +120,9 @@ impl Session {
             return self.close(close, site, outbox, now);
         }
         frame::encode(Opcode::Ping, PING, outbox.end());
+        // Counted from the ping and not from the last byte: if the process was stopped for a while,
+        // the ping goes out late, and its answer still has all its time.
+        self.since = now.since_start;
         self.is_pinged = true;
         State::Open(self)
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use mio::{Registry, Token};
 
 use super::resolve::Resolver;
+use super::stop::Phase;
 use super::upstream::Upstream;
 use super::{LINK, PUBLISHER, RESOLVER, Server};
 use crate::channel::{AWAKE, Channel};
@@ -62,8 +63,9 @@ impl Redis {
             .min()
     }
 
-    pub(super) fn has_input(&self) -> bool {
-        self.link.has_input() || self.publisher.has_input()
+    /// Whether there is something to read at once. The link is read only by who still serves.
+    pub(super) fn has_input(&self, is_serving: bool) -> bool {
+        (is_serving && self.link.has_input()) || self.publisher.has_input()
     }
 
     pub(super) fn is_live(&self) -> bool {
@@ -118,7 +120,7 @@ impl Server {
 
     /// Whether a channel that is not live yet can become so soon.
     pub(super) fn is_bus_reachable(&self) -> bool {
-        self.redis.as_ref().is_none_or(Redis::is_live)
+        self.is_serving() && self.redis.as_ref().is_none_or(Redis::is_live)
     }
 
     pub(super) fn subscribe(&mut self, channel: &Channel, now: Now) {
@@ -155,12 +157,16 @@ impl Server {
             && budget > 0
             && redis.link.has_input()
             && !self.broadcast.is_full()
+            && self.phase == Phase::Serving
         {
             budget = budget.saturating_sub(redis.link.fill(&mut self.buffer, now));
             self.on_link_events(now);
         }
         if let Some(redis) = &mut self.redis {
-            redis.link.machine.on_deadline(now);
+            // What was not read yet may be the answer that a deadline waits for.
+            if !redis.link.has_input() {
+                redis.link.machine.on_deadline(now);
+            }
             while redis.publisher.has_input() && redis.publisher.fill(&mut self.buffer, now) > 0 {}
             redis.publisher.machine.on_deadline(now);
         }
@@ -218,18 +224,21 @@ impl Server {
 
     fn on_live(&mut self, now: Now) {
         let Some(redis) = &mut self.redis else { return };
-        redis.quiet = Quiet::default(); // whatever happens next is news
         match redis.gap_since.take() {
-            None => log::info!("{}: connected", redis.address),
+            None => {
+                let what = format_args!("{}: connected", redis.address);
+                redis.quiet.say(log::Level::Info, "connected", what, now);
+            }
             Some(since) => {
                 let gap = now.since_start.saturating_sub(since);
-                log::warn!(
+                let what = format_args!(
                     "{}: connected again after {:.1} s; what was published meanwhile on the {} \
                      channels subscribed to is lost",
                     redis.address,
                     gap.as_secs_f64(),
                     self.hub.channels(),
                 );
+                redis.quiet.say(log::Level::Warn, "connected again", what, now);
             }
         }
     }

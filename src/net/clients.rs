@@ -26,10 +26,10 @@ impl Server {
             for _ in 0..self.site.limits.accepts {
                 let Some(listener) = self.listeners.get_mut(index) else { break };
                 if self.peers.len() >= most {
-                    listener.pause(now.since_start, &self.site.limits);
+                    listener.pause(now, &self.site.limits);
                     break;
                 }
-                let accepted = listener.accept(now.since_start, &self.site.limits);
+                let accepted = listener.accept(now, &self.site.limits);
                 let Some((socket, address)) = accepted else { break };
                 self.welcome(socket, address, now);
             }
@@ -52,6 +52,8 @@ impl Server {
         // Both interests, once. An edge costs nothing while nobody waits for it, and no system call
         // is needed later, when a write comes short.
         let interests = Interest::READABLE | Interest::WRITABLE;
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let interests = interests | Interest::PRIORITY;
         match self.poll.registry().register(&mut peer.socket, token(id), interests) {
             Ok(()) => log::debug!("{address} connected"),
             Err(error) => {
@@ -64,9 +66,10 @@ impl Server {
 
     /// Lets one peer read, decide and write, and sees to what that leaves to be done.
     pub(super) fn serve(&mut self, id: ClientId, now: Now) {
+        let mut budget = self.site.limits.read_budget_bytes;
         // A loop and no recursion: a client may pipeline a thousand requests that are answered here.
         while let Some(peer) = self.peers.get_mut(id) {
-            peer.serve(&mut self.buffer, &self.site.limits, now);
+            peer.serve(&mut self.buffer, &mut budget, now);
             for _ in 0..peer.conn.take_ignored() {
                 let what = format_args!(
                     "dropped a message that a subscriber sent: publishing is POST /publish"
@@ -107,7 +110,7 @@ impl Server {
             }
             return self.over.push(id);
         }
-        if peer.has_input() {
+        if peer.has_input() && !std::mem::replace(&mut peer.is_again, true) {
             self.again.push(id);
         }
         if let Some(deadline) = peer.unarmed_deadline() {
@@ -155,9 +158,9 @@ impl Server {
     }
 
     pub(super) fn expire(&mut self, now: Now) {
-        while let Some(id) = self.timers.expired(now.since_start) {
+        while let Some((at, id)) = self.timers.expired(now.since_start) {
             let Some(peer) = self.peers.get_mut(id) else { continue };
-            peer.on_deadline(now);
+            peer.on_timer(at, now);
             self.serve(id, now);
         }
     }

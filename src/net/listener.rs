@@ -9,6 +9,8 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::limits::Limits;
+use crate::now::Now;
+use crate::quiet::Quiet;
 
 /// One listening socket.
 #[derive(Debug)]
@@ -18,6 +20,7 @@ pub(super) struct Listener {
     is_ready: bool,
     /// Out of descriptors: not before this time since the start.
     paused_until: Option<Duration>,
+    quiet: Quiet,
 }
 
 impl Listener {
@@ -37,7 +40,7 @@ impl Listener {
         socket.bind(&address.into())?;
         socket.listen(limits.listen_queue)?;
         let socket = TcpListener::from_std(socket.into());
-        Ok(Self { socket, is_ready: true, paused_until: None })
+        Ok(Self { socket, is_ready: true, paused_until: None, quiet: Quiet::default() })
     }
 
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
@@ -63,24 +66,20 @@ impl Listener {
     }
 
     /// The next newcomer, or `None` if there is none or accepting is paused.
-    pub(super) fn accept(
-        &mut self,
-        since_start: Duration,
-        limits: &Limits,
-    ) -> Option<(TcpStream, SocketAddr)> {
-        while self.is_ready(since_start) {
+    pub(super) fn accept(&mut self, now: Now, limits: &Limits) -> Option<(TcpStream, SocketAddr)> {
+        while self.is_ready(now.since_start) {
             match self.socket.accept() {
                 Ok(newcomer) => {
                     self.paused_until = None;
                     return Some(newcomer);
                 }
-                Err(error) => self.on_error(&error, since_start, limits),
+                Err(error) => self.on_error(&error, now, limits),
             }
         }
         None
     }
 
-    fn on_error(&mut self, error: &io::Error, since_start: Duration, limits: &Limits) {
+    fn on_error(&mut self, error: &io::Error, now: Now, limits: &Limits) {
         match error.kind() {
             io::ErrorKind::WouldBlock => self.is_ready = false,
             // The newcomer has gone again, or a signal came: the next one may be fine.
@@ -90,20 +89,19 @@ impl Listener {
             // Out of descriptors or memory. The queue is still not empty, and an edge-triggered
             // poll does not say so twice: we must come back by ourselves, and must not spin.
             _ => {
-                if self.paused_until.is_none() {
-                    log::warn!(
-                        "cannot accept: {error}; trying again every {:?} (raise `ulimit -n`, or \
-                         lower --max-connections)",
-                        limits.accept_pause
-                    );
-                }
-                self.pause(since_start, limits);
+                let what = format_args!(
+                    "cannot accept: {error}; trying again every {:?} (raise `ulimit -n`, or lower \
+                     --max-connections)",
+                    limits.accept_pause
+                );
+                self.quiet.say(log::Level::Warn, "accept", what, now);
+                self.pause(now, limits);
             }
         }
     }
 
     /// Leaves newcomers in the kernel's queue for a moment.
-    pub(super) fn pause(&mut self, since_start: Duration, limits: &Limits) {
-        self.paused_until = Some(since_start + limits.accept_pause);
+    pub(super) fn pause(&mut self, now: Now, limits: &Limits) {
+        self.paused_until = Some(now.since_start + limits.accept_pause);
     }
 }

@@ -170,6 +170,9 @@ impl Server {
         }
         let now = self.clock.now();
         for id in std::mem::take(&mut self.again) {
+            if let Some(peer) = self.peers.get_mut(id) {
+                peer.is_again = false;
+            }
             self.serve(id, now);
         }
         for event in events.iter() {
@@ -201,7 +204,8 @@ impl Server {
         let is_ready = |listener: &Listener| listener.is_ready(now.since_start);
         let has_work = !self.again.is_empty()
             || self.broadcast.has_deliveries()
-            || self.redis.as_ref().is_some_and(Redis::has_input);
+            || self.hub.has_events()
+            || self.redis.as_ref().is_some_and(|redis| redis.has_input(self.is_serving()));
         if has_work || self.listeners.iter().any(is_ready) {
             return Some(Duration::ZERO);
         }

@@ -8,8 +8,8 @@ use mio::net::TcpStream;
 
 use super::tap::Tap;
 use crate::conn::Conn;
-use crate::limits::Limits;
 use crate::now::Now;
+use crate::timers::rounded;
 
 /// A socket, what the poll has said of it, and its connection.
 #[derive(Debug)]
@@ -21,15 +21,18 @@ pub(super) struct Peer {
     is_readable: bool,
     /// The same for writing: true until a write was not taken whole.
     is_writable: bool,
-    /// The poll has seen the end of the input, so the socket must be read until it shows.
+    /// The poll has seen the end of the input, or urgent data: the socket must be read until it says
+    /// that it is empty.
     ends: bool,
     /// A system call failed: there is nobody to talk to.
     is_broken: bool,
     /// It has cursors in the logs.
     pub(super) is_joined: bool,
     pub(super) tap: Tap,
-    /// The earliest deadline for which the timers hold an entry.
+    /// The time of the one entry in the timers that counts.
     armed: Option<Duration>,
+    /// It stands on the list of those who have more input.
+    pub(super) is_again: bool,
 }
 
 impl Peer {
@@ -44,13 +47,15 @@ impl Peer {
             is_joined: false,
             tap: Tap::default(),
             armed: None,
+            is_again: false,
         }
     }
 
     /// Remembers what the poll says. True if a blocked socket can take bytes again.
     pub(super) fn on_event(&mut self, event: &mio::event::Event) -> bool {
         self.is_readable |= event.is_readable() || event.is_read_closed() || event.is_error();
-        self.ends |= event.is_read_closed() || event.is_error();
+        // TCP stops a read at urgent data, so then too a short read is not the end of it.
+        self.ends |= event.is_read_closed() || event.is_error() || event.is_priority();
         let was_writable = std::mem::replace(&mut self.is_writable, event.is_writable());
         self.is_writable |= was_writable;
         self.is_writable && !was_writable
@@ -77,13 +82,11 @@ impl Peer {
         self.is_broken || self.conn.is_done()
     }
 
-    /// Reads, decides and answers, until nothing more can be done now or `read_budget_bytes` are
-    /// read. One read is answered by one write, however many frames or requests it held.
-    pub(super) fn serve(&mut self, buffer: &mut [u8], limits: &Limits, now: Now) {
-        let mut budget = limits.read_budget_bytes;
+    /// Reads, decides and answers, until nothing more can be done now or the `budget` is read. One read is answered by one write, however many frames or requests it held.
+    pub(super) fn serve(&mut self, buffer: &mut [u8], budget: &mut usize, now: Now) {
         self.flush(now);
-        while budget > 0 && self.has_input() {
-            budget = budget.saturating_sub(self.fill(buffer, now));
+        while *budget > 0 && self.has_input() {
+            *budget = budget.saturating_sub(self.fill(buffer, now));
             self.flush(now);
         }
     }
@@ -136,7 +139,10 @@ impl Peer {
         if !self.is_writable() {
             return 0;
         }
-        let written = self.socket.write(bytes);
+        let mut written = self.socket.write(bytes);
+        while written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
+            written = self.socket.write(bytes);
+        }
         let taken = note(&mut self.tap, bytes, &written);
         self.has_written(bytes.len(), written);
         taken
@@ -158,7 +164,11 @@ impl Peer {
         }
     }
 
-    pub(super) fn on_deadline(&mut self, now: Now) {
+    /// A timer has come up. If it is not the one that counts, nothing happens.
+    pub(super) fn on_timer(&mut self, at: Duration, now: Now) {
+        if self.armed != Some(at) {
+            return;
+        }
         self.armed = None;
         self.conn.on_deadline(now);
         self.flush(now);
@@ -166,7 +176,7 @@ impl Peer {
 
     /// A deadline that the timers hold no entry for, if there is one now.
     pub(super) fn unarmed_deadline(&mut self) -> Option<Duration> {
-        let deadline = self.conn.deadline()?;
+        let deadline = rounded(self.conn.deadline()?);
         if self.armed.is_some_and(|armed| armed <= deadline) {
             return None;
         }

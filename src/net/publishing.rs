@@ -21,7 +21,13 @@ impl Server {
         body: &[u8],
         now: Now,
     ) -> Option<Response> {
+        if !self.is_serving() {
+            return Some(unavailable("not published: the server is going away"));
+        }
         let Some(redis) = &mut self.redis else {
+            if self.broadcast.is_full() {
+                return Some(unavailable("not published: the clients take it more slowly"));
+            }
             return Some(published(self.publish_here(channel, body)));
         };
         if !redis.is_live() {
@@ -61,6 +67,9 @@ impl Server {
 
     /// Ready is who would answer a handshake with 101: with Redis, while it answers.
     pub(super) fn readiness(&self) -> Response {
+        if !self.is_serving() {
+            return unavailable("not ready, because the server is going away");
+        }
         if self.is_bus_reachable() {
             return Response::text(Status::Ok, "ready");
         }

@@ -23,7 +23,7 @@ pub fn serve(options: Options) -> io::Result<()> {
     let (bind, redis) = (options.bind.clone(), options.redis.clone());
     let drain = options.drain;
     let mut site = site(options);
-    site.max_connections = within_descriptors(site.max_connections, &site.limits);
+    site.max_connections = within_descriptors(site.max_connections, &mut site.limits);
     let mut server = Server::bind(&bind, redis.clone(), site)?;
     server.drain_within(drain);
     log::info!("{}", start_line(&server, redis.as_ref(), port_alone));
@@ -62,7 +62,7 @@ fn site(options: Options) -> Site {
 }
 
 /// Raises the limit of open descriptors as far as it goes, and fits the clients into it.
-fn within_descriptors(wanted: usize, limits: &Limits) -> usize {
+fn within_descriptors(wanted: usize, limits: &mut Limits) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: maximum, maximum };
     // None means that there is no limit.
@@ -72,7 +72,9 @@ fn within_descriptors(wanted: usize, limits: &Limits) -> usize {
     };
     let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok()) else { return wanted };
     // Where there are hardly any, half of them will do for what is no client.
-    let room = limit - limits.reserved_descriptors.min(limit / 2);
+    limits.reserved_descriptors = limits.reserved_descriptors.min(limit / 2);
+    limits.refusals = limits.refusals.min(limits.reserved_descriptors / 4);
+    let room = limit - limits.reserved_descriptors;
     if wanted != usize::MAX && wanted > room {
         log::warn!(
             "--max-connections {wanted} does not fit into {limit} open files: it is {room} now \

@@ -37,6 +37,10 @@ impl Server {
         self.drain = drain;
     }
 
+    pub(super) fn is_serving(&self) -> bool {
+        self.phase == Phase::Serving
+    }
+
     pub(super) fn on_signals(&mut self, now: Now) {
         let pending: Vec<i32> = self.signals.pending().collect();
         for signal in pending {
@@ -64,7 +68,6 @@ impl Server {
         // Closing the sockets refuses newcomers, who try another server.
         self.listeners.clear();
         self.awake = None;
-        self.redis = None;
     }
 
     pub(super) fn drain_deadline(&self) -> Option<Duration> {
