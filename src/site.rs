@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use crate::channel::{AWAKE, Channel, Glob};
-use crate::http::{Body, Framing, Head, Host, Method, Response, Status, Target, TargetError};
+use crate::http::{Body, Framing, Head, Host, HttpError, Method, Response, Status, Target};
 use crate::limits::Limits;
 use crate::now::Now;
 use crate::origin::OriginPolicy;
@@ -119,14 +119,14 @@ impl Site {
         let target = match Target::parse(head.target) {
             Ok(target) => target,
             // OPTIONS * and CONNECT host:port name no path, and neither method does anything here.
-            Err(TargetError::NoPath) => return Err(method_not_allowed("GET, HEAD, POST")),
-            Err(error) => return Err(Response::text(error.status(), error.text())),
+            Err(HttpError::TargetNoPath) => return Err(method_not_allowed("GET, HEAD, POST")),
+            Err(error) => return Err(Response::text(error.status(), error.to_string())),
         };
         if (target.path.as_str(), head.method) == ("/publish", Method::Post) {
             return self.publish(head, &target, from_loopback);
         }
         // A body that nobody here reads is refused, not skipped: it may be somebody's next request.
-        if !matches!(head.framing, Framing::None | Framing::Length(0)) {
+        if head.framing != Framing::Length(0) {
             let text = "only POST /publish takes a body";
             return Err(Response::text(Status::BadRequest, text));
         }
@@ -175,7 +175,7 @@ impl Site {
             return Err(Response::text(Status::Forbidden, text));
         }
         let body = Body::new(head.framing, self.max_publish_bytes)
-            .map_err(|error| Response::text(error.status(), error.text()))?;
+            .map_err(|error| Response::text(error.status(), error.to_string()))?;
         Ok(Decision::Publish(channel, body, head.expects_continue))
     }
 
@@ -186,7 +186,7 @@ impl Site {
                 "publishing over HTTP is off: start the server with --publish-token TOKEN",
             )),
             Publishing::WithToken(token) => {
-                let presented = head.single("Authorization").ok().flatten();
+                let presented = head.fields.single("Authorization").ok().flatten();
                 let presented = presented.and_then(bearer_token);
                 if presented.is_some_and(|presented| token.matches(presented)) {
                     return Ok(());
@@ -196,8 +196,9 @@ impl Site {
                 Err(challenge.with("WWW-Authenticate", "Bearer"))
             }
             Publishing::FromThisMachine => {
-                let is_proxied = PROXY_FIELDS.iter().any(|name| head.field_lines(name).count() > 0)
-                    || head.fields.iter().any(|(name, _)| is_forwarded_field(name));
+                let is_proxied =
+                    PROXY_FIELDS.iter().any(|name| head.fields.lines(name).count() > 0)
+                        || head.fields.iter().any(|(name, _)| is_forwarded_field(name));
                 let names_this_machine = head.host.as_ref().is_some_and(Host::is_loopback_name);
                 if !from_loopback || is_proxied || !names_this_machine {
                     let text = "publishing without a token is for this machine only: ask \
@@ -267,7 +268,7 @@ impl Site {
 
     fn check_origin(&self, head: &Head<'_>) -> Result<(), Response> {
         let forbidden = |text: String| Response::text(Status::Forbidden, text);
-        let origin = head.single("Origin");
+        let origin = head.fields.single("Origin");
         let origin = origin.map_err(|_| forbidden("Origin may be there only once".to_owned()))?;
         let origin = origin.map(String::from_utf8_lossy);
         let checked = self.origins.check(origin.as_deref(), head.host.as_ref());

@@ -134,8 +134,8 @@ impl Wire {
         let framing = head.framing;
         inbound.untold = Vec::new();
         match framing {
-            Framing::None | Framing::Length(0) if upgrade => inbound.next = Next::Frame,
-            Framing::None | Framing::Length(0) => {}
+            Framing::Length(0) if upgrade => inbound.next = Next::Frame,
+            Framing::Length(0) => {}
             Framing::Length(length) => inbound.begin(Some("body"), Form::Text, length),
             Framing::Chunked => inbound.next = Next::ChunkLine { is_behind: false },
         }
@@ -349,7 +349,7 @@ mod tests {
     #[test]
     fn what_is_no_request_ends_the_reading() {
         let tls = however_cut(&[In(b"\x16\x03\x01\x02\0".to_vec())]);
-        let why = "a control character stands in the request head; use none";
+        let why = "a control character stands in the request; use none";
         assert_eq!(tls, [format!(r#"< ?? "\u{{16}}": {why}"#), "< ignored 4 bytes".into()]);
         let lf = however_cut(&[In(b"GET / HTTP/1.1\n\n".to_vec())]);
         let why = "a LF stands alone; every line ends in CR LF";

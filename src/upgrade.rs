@@ -59,8 +59,8 @@ pub enum Refused {
 #[must_use]
 pub fn is_requested(head: &Head<'_>) -> bool {
     head.version == Version::Http11
-        && head.has_token("Connection", "upgrade")
-        && head.has_token("Upgrade", "websocket")
+        && head.fields.has_token("Connection", "upgrade")
+        && head.fields.has_token("Upgrade", "websocket")
 }
 
 /// Checks the handshake of a head that asks for WebSocket.
@@ -68,12 +68,12 @@ pub fn is_requested(head: &Head<'_>) -> bool {
 /// # Errors
 /// What is wrong with it; [`Refused::response`] is what the client is told.
 pub fn accept(head: &Head<'_>) -> Result<Accepted, Refused> {
-    match head.single("Sec-WebSocket-Version") {
+    match head.fields.single("Sec-WebSocket-Version") {
         Ok(Some(b"13")) => {}
         Ok(_) => return Err(Refused::Version),
         Err(_) => return Err(Refused::RepeatedVersion),
     }
-    let key = head.single("Sec-WebSocket-Key").map_err(|_| Refused::RepeatedKey)?;
+    let key = head.fields.single("Sec-WebSocket-Key").map_err(|_| Refused::RepeatedKey)?;
     let key = key.ok_or(Refused::NoKey)?;
     // RFC 6455 section 4.2.1 wants 16 bytes in it. They are never used, and the most copied command
     // of all (`SGVsbG8sIHdvcmxkIQ==`, "Hello, world!") has 13: any length but none is accepted.
@@ -81,9 +81,8 @@ pub fn accept(head: &Head<'_>) -> Result<Accepted, Refused> {
         Ok(nonce) if !nonce.is_empty() => {}
         Ok(_) | Err(_) => return Err(Refused::BadKey),
     }
-    match head.framing {
-        Framing::None | Framing::Length(0) => {}
-        Framing::Length(_) | Framing::Chunked => return Err(Refused::Body),
+    if head.framing != Framing::Length(0) {
+        return Err(Refused::Body);
     }
     Ok(Accepted { accept: accept_value(key) })
 }

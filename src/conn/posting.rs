@@ -58,7 +58,7 @@ impl Posting {
                 (State::Waiting(Box::new(waiting)), taken)
             }
             Err(error) => {
-                let answer = Response::text(error.status(), error.text());
+                let answer = Response::text(error.status(), error.to_string());
                 (refuse(&answer, site, outbox, now), bytes.len())
             }
         }

@@ -11,16 +11,14 @@
 //!   Transfer-Encoding = "chunked"      once, in HTTP/1.1, and alone
 //! ```
 
-use super::error::HeadError;
+use super::error::HttpError;
 use super::fields::{elements, is_token};
 use super::request_line::Version;
 
 /// How the end of a request's body is found (RFC 9112 section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// Neither field is there: the request has no body.
-    None,
-    /// The body has this many bytes, as the client says.
+    /// The body has this many bytes, as the client says; 0 where it says nothing.
     Length(u64),
     /// The body comes in chunks and ends with one of length zero.
     Chunked,
@@ -30,70 +28,55 @@ pub enum Framing {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FramingFields {
     length: Option<u64>,
-    codings: Option<Codings>,
-}
-
-/// The transfer codings in the order in which they were applied, reduced to what matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Codings {
-    /// None but `chunked`.
-    Chunked,
-    /// None but unknown ones.
-    Unknown,
-    /// Unknown ones and then `chunked`.
-    UnknownThenChunked,
+    /// Transfer-Encoding named a coding that is not known here.
+    unknown: bool,
+    /// Transfer-Encoding named `chunked`, and nothing behind it.
+    chunked: bool,
 }
 
 impl FramingFields {
     /// Takes note of a Content-Length line.
-    pub(super) fn note_length(&mut self, value: &[u8]) -> Result<(), HeadError> {
+    pub(super) fn note_length(&mut self, value: &[u8]) -> Result<(), HttpError> {
         if self.length.is_some() {
-            return Err(HeadError::RepeatedLength);
+            return Err(HttpError::RepeatedLength);
         }
         // Digits only, and at least one: `parse` would also take a sign.
         if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-            return Err(HeadError::Length);
+            return Err(HttpError::Length);
         }
-        let digits = str::from_utf8(value).map_err(|_| HeadError::Length)?;
-        self.length = Some(digits.parse().map_err(|_| HeadError::LengthTooLarge)?);
+        let digits = str::from_utf8(value).map_err(|_| HttpError::Length)?;
+        self.length = Some(digits.parse().map_err(|_| HttpError::LengthTooLarge)?);
         Ok(())
     }
 
     /// Takes note of a Transfer-Encoding line; several lines make one list.
-    pub(super) fn note_encoding(&mut self, value: &[u8]) -> Result<(), HeadError> {
+    pub(super) fn note_encoding(&mut self, value: &[u8]) -> Result<(), HttpError> {
         for coding in elements(value) {
             // Parameters are refused too: chunked has none (RFC 9112 section 7.1), and no other
             // coding is known. So is an empty element, which some parsers skip and some do not.
             if !is_token(coding) {
-                return Err(HeadError::Encoding);
+                return Err(HttpError::Encoding);
             }
-            let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
-            self.codings = Some(match (self.codings, is_chunked) {
-                (None, true) => Codings::Chunked,
-                (None | Some(Codings::Unknown), false) => Codings::Unknown,
-                (Some(Codings::Unknown), true) => Codings::UnknownThenChunked,
-                (Some(Codings::Chunked | Codings::UnknownThenChunked), true) => {
-                    return Err(HeadError::ChunkedTwice);
-                }
-                (Some(Codings::Chunked | Codings::UnknownThenChunked), false) => {
-                    return Err(HeadError::ChunkedNotLast);
-                }
-            });
+            match (self.chunked, coding.eq_ignore_ascii_case(b"chunked")) {
+                (false, true) => self.chunked = true,
+                (false, false) => self.unknown = true,
+                (true, true) => return Err(HttpError::ChunkedTwice),
+                (true, false) => return Err(HttpError::ChunkedNotLast),
+            }
         }
         Ok(())
     }
 
     /// Decides, at the end of the head, how the body ends.
-    pub(super) fn framing(self, version: Version) -> Result<Framing, HeadError> {
-        match (self.codings, self.length, version) {
-            (Some(_), _, Version::Http10) => Err(HeadError::EncodingInHttp10),
-            (Some(_), Some(_), Version::Http11) => Err(HeadError::LengthAndEncoding),
-            (Some(Codings::Chunked), None, Version::Http11) => Ok(Framing::Chunked),
-            (Some(Codings::Unknown | Codings::UnknownThenChunked), None, Version::Http11) => {
-                Err(HeadError::UnknownCoding)
-            }
-            (None, Some(length), _) => Ok(Framing::Length(length)),
-            (None, None, _) => Ok(Framing::None),
+    pub(super) fn framing(self, version: Version) -> Result<Framing, HttpError> {
+        if !self.chunked && !self.unknown {
+            return Ok(Framing::Length(self.length.unwrap_or(0)));
+        }
+        match (version, self.length) {
+            (Version::Http10, _) => Err(HttpError::EncodingInHttp10),
+            (Version::Http11, Some(_)) => Err(HttpError::LengthAndEncoding),
+            (Version::Http11, None) if self.unknown => Err(HttpError::UnknownCoding),
+            (Version::Http11, None) => Ok(Framing::Chunked),
         }
     }
 }
@@ -102,7 +85,7 @@ impl FramingFields {
 mod tests {
     use super::*;
 
-    fn framing(fields: &[(&str, &str)], version: Version) -> Result<Framing, HeadError> {
+    fn framing(fields: &[(&str, &str)], version: Version) -> Result<Framing, HttpError> {
         let mut seen = FramingFields::default();
         for (name, value) in fields {
             match *name {
@@ -120,20 +103,20 @@ mod tests {
             ("5", Ok(Framing::Length(5))),
             ("0005", Ok(Framing::Length(5))),
             ("18446744073709551615", Ok(Framing::Length(u64::MAX))),
-            ("18446744073709551616", Err(HeadError::LengthTooLarge)),
-            ("99999999999999999999999999", Err(HeadError::LengthTooLarge)),
-            ("", Err(HeadError::Length)),
-            ("+5", Err(HeadError::Length)),
-            ("-5", Err(HeadError::Length)),
-            ("-0", Err(HeadError::Length)),
-            ("0x5", Err(HeadError::Length)),
-            ("5a", Err(HeadError::Length)),
-            ("5 5", Err(HeadError::Length)),
-            ("5, 5", Err(HeadError::Length)),
-            ("5,", Err(HeadError::Length)),
-            ("5.0", Err(HeadError::Length)),
-            ("\"5\"", Err(HeadError::Length)),
-            ("٥", Err(HeadError::Length)),
+            ("18446744073709551616", Err(HttpError::LengthTooLarge)),
+            ("99999999999999999999999999", Err(HttpError::LengthTooLarge)),
+            ("", Err(HttpError::Length)),
+            ("+5", Err(HttpError::Length)),
+            ("-5", Err(HttpError::Length)),
+            ("-0", Err(HttpError::Length)),
+            ("0x5", Err(HttpError::Length)),
+            ("5a", Err(HttpError::Length)),
+            ("5 5", Err(HttpError::Length)),
+            ("5, 5", Err(HttpError::Length)),
+            ("5,", Err(HttpError::Length)),
+            ("5.0", Err(HttpError::Length)),
+            ("\"5\"", Err(HttpError::Length)),
+            ("٥", Err(HttpError::Length)),
         ] {
             assert_eq!(framing(&[("CL", value)], Version::Http11), expected, "{value}");
             assert_eq!(framing(&[("CL", value)], Version::Http10), expected, "{value}");
@@ -145,23 +128,23 @@ mod tests {
         for (value, expected) in [
             ("chunked", Ok(Framing::Chunked)),
             ("CHUNKED", Ok(Framing::Chunked)),
-            ("gzip", Err(HeadError::UnknownCoding)),
-            ("identity", Err(HeadError::UnknownCoding)),
-            ("xchunked", Err(HeadError::UnknownCoding)),
-            ("gzip, chunked", Err(HeadError::UnknownCoding)),
-            ("gzip, deflate, chunked", Err(HeadError::UnknownCoding)),
-            ("chunked, gzip", Err(HeadError::ChunkedNotLast)),
-            ("gzip, chunked, gzip", Err(HeadError::ChunkedNotLast)),
-            ("chunked, identity", Err(HeadError::ChunkedNotLast)),
-            ("chunked, chunked", Err(HeadError::ChunkedTwice)),
-            ("gzip, chunked, chunked", Err(HeadError::ChunkedTwice)),
-            ("", Err(HeadError::Encoding)),
-            (",chunked", Err(HeadError::Encoding)),
-            ("chunked,", Err(HeadError::Encoding)),
-            ("chunked;q=1", Err(HeadError::Encoding)),
-            ("chunked chunked", Err(HeadError::Encoding)),
-            ("\"chunked\"", Err(HeadError::Encoding)),
-            ("chunked\u{a0}", Err(HeadError::Encoding)),
+            ("gzip", Err(HttpError::UnknownCoding)),
+            ("identity", Err(HttpError::UnknownCoding)),
+            ("xchunked", Err(HttpError::UnknownCoding)),
+            ("gzip, chunked", Err(HttpError::UnknownCoding)),
+            ("gzip, deflate, chunked", Err(HttpError::UnknownCoding)),
+            ("chunked, gzip", Err(HttpError::ChunkedNotLast)),
+            ("gzip, chunked, gzip", Err(HttpError::ChunkedNotLast)),
+            ("chunked, identity", Err(HttpError::ChunkedNotLast)),
+            ("chunked, chunked", Err(HttpError::ChunkedTwice)),
+            ("gzip, chunked, chunked", Err(HttpError::ChunkedTwice)),
+            ("", Err(HttpError::Encoding)),
+            (",chunked", Err(HttpError::Encoding)),
+            ("chunked,", Err(HttpError::Encoding)),
+            ("chunked;q=1", Err(HttpError::Encoding)),
+            ("chunked chunked", Err(HttpError::Encoding)),
+            ("\"chunked\"", Err(HttpError::Encoding)),
+            ("chunked\u{a0}", Err(HttpError::Encoding)),
         ] {
             assert_eq!(framing(&[("TE", value)], Version::Http11), expected, "{value}");
         }
@@ -170,20 +153,20 @@ mod tests {
     #[test]
     fn s6_3_what_two_parsers_could_read_differently() {
         for (fields, version, expected) in [
-            (&[][..], Version::Http11, Ok(Framing::None)),
-            (&[("CL", "5"), ("CL", "5")], Version::Http11, Err(HeadError::RepeatedLength)),
-            (&[("CL", "5"), ("CL", "6")], Version::Http11, Err(HeadError::RepeatedLength)),
-            (&[("CL", "5"), ("TE", "chunked")], Version::Http11, Err(HeadError::LengthAndEncoding)),
-            (&[("TE", "chunked"), ("CL", "0")], Version::Http11, Err(HeadError::LengthAndEncoding)),
-            (&[("TE", "chunked")], Version::Http10, Err(HeadError::EncodingInHttp10)),
-            (&[("TE", "gzip")], Version::Http10, Err(HeadError::EncodingInHttp10)),
+            (&[][..], Version::Http11, Ok(Framing::Length(0))),
+            (&[("CL", "5"), ("CL", "5")], Version::Http11, Err(HttpError::RepeatedLength)),
+            (&[("CL", "5"), ("CL", "6")], Version::Http11, Err(HttpError::RepeatedLength)),
+            (&[("CL", "5"), ("TE", "chunked")], Version::Http11, Err(HttpError::LengthAndEncoding)),
+            (&[("TE", "chunked"), ("CL", "0")], Version::Http11, Err(HttpError::LengthAndEncoding)),
+            (&[("TE", "chunked")], Version::Http10, Err(HttpError::EncodingInHttp10)),
+            (&[("TE", "gzip")], Version::Http10, Err(HttpError::EncodingInHttp10)),
             (
                 &[("TE", "chunked"), ("TE", "chunked")],
                 Version::Http11,
-                Err(HeadError::ChunkedTwice),
+                Err(HttpError::ChunkedTwice),
             ),
-            (&[("TE", "chunked"), ("TE", "gzip")], Version::Http11, Err(HeadError::ChunkedNotLast)),
-            (&[("TE", "gzip"), ("TE", "chunked")], Version::Http11, Err(HeadError::UnknownCoding)),
+            (&[("TE", "chunked"), ("TE", "gzip")], Version::Http11, Err(HttpError::ChunkedNotLast)),
+            (&[("TE", "gzip"), ("TE", "chunked")], Version::Http11, Err(HttpError::UnknownCoding)),
         ] {
             assert_eq!(framing(fields, version), expected, "{fields:?} {version}");
         }

@@ -16,7 +16,8 @@
 
 // An address as a value, which no socket ever sees: the grammar of IPv6 is the library's.
 use core::net::Ipv6Addr;
-use std::fmt;
+
+use super::error::HttpError;
 
 /// A valid host with the port that was named beside it.
 #[derive(Clone, Copy, Debug)]
@@ -27,59 +28,22 @@ pub struct Host<'a> {
     pub port: Option<u16>,
 }
 
-/// Why a host is not valid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HostError {
-    /// RFC 9110 section 4.2.1: an http URI with an empty host is invalid.
-    Empty,
-    /// RFC 9110 section 4.2.4: a user name before the host.
-    UserInfo,
-    /// RFC 3986 section 3.2.2: a character that no host has.
-    Character,
-    /// RFC 3986 section 3.2.2: what stands in brackets is no IPv6 address.
-    Ipv6,
-    /// RFC 3986 section 3.2.3: the port is not a number, or no port has that number.
-    Port,
-}
-
-impl HostError {
-    /// What was wrong and what to write instead, in one line for a person.
-    #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Empty => "the host is empty; write for example Host: localhost:8080",
-            Self::UserInfo => "a host has no user name before it; leave out everything up to the @",
-            Self::Character => "the host holds a character that no host name has",
-            Self::Ipv6 => "malformed IPv6 address; write for example [::1]",
-            Self::Port => "the port must be a number of at most 65535",
-        }
-    }
-}
-
-impl fmt::Display for HostError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.text())
-    }
-}
-
-impl std::error::Error for HostError {}
-
 impl<'a> Host<'a> {
     /// Reads the whole of `text` as a host.
     ///
     /// # Errors
     /// The rule that `text` breaks; a request with such a host is answered 400.
-    pub fn parse(text: &'a str) -> Result<Self, HostError> {
+    pub fn parse(text: &'a str) -> Result<Self, HttpError> {
         if text.contains('@') {
-            return Err(HostError::UserInfo);
+            return Err(HttpError::HostUserInfo);
         }
         // The colons of an IPv6 address are why it wears brackets: the port is behind them.
         let end = if text.starts_with('[') {
-            text.find(']').map(|at| at + 1).ok_or(HostError::Ipv6)?
+            text.find(']').map(|at| at + 1).ok_or(HttpError::HostIpv6)?
         } else {
             text.find(':').unwrap_or(text.len())
         };
-        let (name, behind) = text.split_at_checked(end).ok_or(HostError::Character)?;
+        let (name, behind) = text.split_at_checked(end).ok_or(HttpError::HostCharacter)?;
         check_name(name)?;
         Ok(Self { name, port: parse_port(behind)? })
     }
@@ -100,15 +64,6 @@ impl PartialEq for Host<'_> {
 
 impl Eq for Host<'_> {}
 
-impl fmt::Display for Host<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.port {
-            Some(port) => write!(f, "{}:{port}", self.name),
-            None => f.write_str(self.name),
-        }
-    }
-}
-
 /// Takes an origin such as `https://example.com:8443` apart (RFC 6454 section 6.2).
 ///
 /// `None` for everything else: for `null`, for a path, a query or a final slash, for a list.
@@ -121,33 +76,30 @@ pub fn split_origin(value: &str) -> Option<(&str, Host<'_>)> {
     if is_scheme { Some((scheme, Host::parse(host).ok()?)) } else { None }
 }
 
-fn check_name(name: &str) -> Result<(), HostError> {
+fn check_name(name: &str) -> Result<(), HttpError> {
     if let Some(address) = name.strip_prefix('[') {
-        let address = address.strip_suffix(']').ok_or(HostError::Ipv6)?;
-        return address.parse::<Ipv6Addr>().map(|_| ()).map_err(|_| HostError::Ipv6);
+        let address = address.strip_suffix(']').ok_or(HttpError::HostIpv6)?;
+        return address.parse::<Ipv6Addr>().map(|_| ()).map_err(|_| HttpError::HostIpv6);
     }
     if name.is_empty() {
-        return Err(HostError::Empty);
+        return Err(HttpError::EmptyHost);
     }
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    if name.bytes().all(is_plain) { Ok(()) } else { Err(HostError::Character) }
+    if name.bytes().all(is_plain) { Ok(()) } else { Err(HttpError::HostCharacter) }
 }
 
 /// Reads what stands behind the name: nothing, or a colon and a port.
-fn parse_port(behind: &str) -> Result<Option<u16>, HostError> {
-    if behind.is_empty() {
-        return Ok(None);
-    }
-    let digits = behind.strip_prefix(':').ok_or(HostError::Port)?;
+fn parse_port(behind: &str) -> Result<Option<u16>, HttpError> {
     // RFC 3986 section 6.2.3: an empty port is the default one.
-    if digits.is_empty() {
+    if behind.is_empty() || behind == ":" {
         return Ok(None);
     }
+    let digits = behind.strip_prefix(':').ok_or(HttpError::HostPort)?;
     // Digits only: `parse` would also take a sign.
     if digits.len() > 5 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(HostError::Port);
+        return Err(HttpError::HostPort);
     }
-    digits.parse().map(Some).map_err(|_| HostError::Port)
+    digits.parse().map(Some).map_err(|_| HttpError::HostPort)
 }
 
 #[cfg(test)]
@@ -176,33 +128,33 @@ mod tests {
     #[test]
     fn s3_2_2_what_is_no_host() {
         for (text, expected) in [
-            ("", HostError::Empty),
-            (":80", HostError::Empty),
-            ("user@example.com", HostError::UserInfo),
-            ("user:secret@example.com:80", HostError::UserInfo),
-            ("example.com, evil.test", HostError::Character),
-            ("example.com evil.test", HostError::Character),
-            ("example.com/path", HostError::Character),
-            ("example.com?query", HostError::Character),
-            ("ex%61mple.com", HostError::Character),
-            ("exämple.com", HostError::Character),
-            ("::1", HostError::Empty),
-            ("fe80::1", HostError::Port),
-            ("example.com:http", HostError::Port),
-            ("example.com:+80", HostError::Port),
-            ("example.com:-1", HostError::Port),
-            ("example.com:65536", HostError::Port),
-            ("example.com:000080", HostError::Port),
-            ("example.com:80:80", HostError::Port),
-            ("example.com: 80", HostError::Port),
-            ("[::1", HostError::Ipv6),
-            ("[]", HostError::Ipv6),
-            ("[::1::]", HostError::Ipv6),
-            ("[fe80::1%25eth0]", HostError::Ipv6),
-            ("[v1.future]", HostError::Ipv6),
-            ("[127.0.0.1]", HostError::Ipv6),
-            ("[::1]80", HostError::Port),
-            ("[::1]:x", HostError::Port),
+            ("", HttpError::EmptyHost),
+            (":80", HttpError::EmptyHost),
+            ("user@example.com", HttpError::HostUserInfo),
+            ("user:secret@example.com:80", HttpError::HostUserInfo),
+            ("example.com, evil.test", HttpError::HostCharacter),
+            ("example.com evil.test", HttpError::HostCharacter),
+            ("example.com/path", HttpError::HostCharacter),
+            ("example.com?query", HttpError::HostCharacter),
+            ("ex%61mple.com", HttpError::HostCharacter),
+            ("exämple.com", HttpError::HostCharacter),
+            ("::1", HttpError::EmptyHost),
+            ("fe80::1", HttpError::HostPort),
+            ("example.com:http", HttpError::HostPort),
+            ("example.com:+80", HttpError::HostPort),
+            ("example.com:-1", HttpError::HostPort),
+            ("example.com:65536", HttpError::HostPort),
+            ("example.com:000080", HttpError::HostPort),
+            ("example.com:80:80", HttpError::HostPort),
+            ("example.com: 80", HttpError::HostPort),
+            ("[::1", HttpError::HostIpv6),
+            ("[]", HttpError::HostIpv6),
+            ("[::1::]", HttpError::HostIpv6),
+            ("[fe80::1%25eth0]", HttpError::HostIpv6),
+            ("[v1.future]", HttpError::HostIpv6),
+            ("[127.0.0.1]", HttpError::HostIpv6),
+            ("[::1]80", HttpError::HostPort),
+            ("[::1]:x", HttpError::HostPort),
         ] {
             assert_eq!(Host::parse(text), Err(expected), "{text}");
         }
@@ -237,8 +189,8 @@ mod tests {
     #[test]
     fn rfc6454_s6_2_an_origin_is_a_scheme_and_a_host() {
         let (scheme, host) = split_origin("https://Example.com:8443").unwrap();
-        assert_eq!((scheme, host.to_string().as_str()), ("https", "Example.com:8443"));
-        assert_eq!(split_origin("http://[::1]").unwrap().1.to_string(), "[::1]");
+        assert_eq!((scheme, host.name, host.port), ("https", "Example.com", Some(8443)));
+        assert_eq!(split_origin("http://[::1]"), Some(("http", Host::parse("[::1]").unwrap())));
         assert_eq!(split_origin("chrome-extension://abcdef").unwrap().0, "chrome-extension");
         for value in [
             "null",

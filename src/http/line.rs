@@ -13,37 +13,7 @@
 //!   line = *( HTAB / SP / VCHAR / obs-text ) CRLF
 //! ```
 
-use super::error::{BodyError, HeadError};
-
-/// Why a byte may not stand where it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LineError {
-    /// RFC 9112 section 2.2: a CR is followed by something other than LF.
-    BareCr,
-    /// RFC 9112 section 2.2: a LF has no CR before it.
-    BareLf,
-    /// RFC 9110 section 5.5: NUL and the other control characters stand nowhere in a head.
-    Control,
-}
-
-impl From<LineError> for HeadError {
-    fn from(error: LineError) -> Self {
-        match error {
-            LineError::BareCr => Self::BareCr,
-            LineError::BareLf => Self::BareLf,
-            LineError::Control => Self::Control,
-        }
-    }
-}
-
-impl From<LineError> for BodyError {
-    fn from(error: LineError) -> Self {
-        match error {
-            LineError::BareCr | LineError::BareLf => Self::LineEnd,
-            LineError::Control => Self::Control,
-        }
-    }
-}
+use super::error::HttpError;
 
 /// Watches the bytes of a line go by until its CRLF.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,18 +23,17 @@ pub(super) struct LineEnd {
 
 impl LineEnd {
     /// Takes the next byte; `true` means that it was the LF of a CRLF and that the line is over.
-    pub(super) fn step(&mut self, byte: u8) -> Result<bool, LineError> {
+    pub(super) fn step(&mut self, byte: u8) -> Result<bool, HttpError> {
         match byte {
             b'\n' if self.after_cr => {
                 self.after_cr = false;
                 return Ok(true);
             }
-            b'\n' => return Err(LineError::BareLf),
-            _ if self.after_cr => return Err(LineError::BareCr),
+            b'\n' => return Err(HttpError::BareLf),
+            _ if self.after_cr => return Err(HttpError::BareCr),
             b'\r' => self.after_cr = true,
-            b'\t' => {}
-            0..=0x1f | 0x7f => return Err(LineError::Control),
-            _ => {}
+            b'\t' | b' '..=b'~' | 0x80.. => {}
+            _ => return Err(HttpError::Control),
         }
         Ok(false)
     }
@@ -80,7 +49,7 @@ impl LineEnd {
 mod tests {
     use super::*;
 
-    fn ends(bytes: &[u8]) -> Result<Vec<usize>, LineError> {
+    fn ends(bytes: &[u8]) -> Result<Vec<usize>, HttpError> {
         let mut end = LineEnd::default();
         let mut found = Vec::new();
         for (at, byte) in bytes.iter().enumerate() {
@@ -96,12 +65,12 @@ mod tests {
         for (bytes, expected) in [
             (&b"ab\r\n\r\n"[..], Ok(vec![3, 5])),
             (b"a\tb \x80\xff", Ok(vec![])),
-            (b"a\n", Err(LineError::BareLf)),
-            (b"\n", Err(LineError::BareLf)),
-            (b"\r\n\n", Err(LineError::BareLf)),
-            (b"a\rb", Err(LineError::BareCr)),
-            (b"a\r\r\n", Err(LineError::BareCr)),
-            (b"a\r\0", Err(LineError::BareCr)),
+            (b"a\n", Err(HttpError::BareLf)),
+            (b"\n", Err(HttpError::BareLf)),
+            (b"\r\n\n", Err(HttpError::BareLf)),
+            (b"a\rb", Err(HttpError::BareCr)),
+            (b"a\r\r\n", Err(HttpError::BareCr)),
+            (b"a\r\0", Err(HttpError::BareCr)),
             (b"a\r", Ok(vec![])),
         ] {
             assert_eq!(ends(bytes), expected, "{}", bytes.escape_ascii());
@@ -111,7 +80,7 @@ mod tests {
     #[test]
     fn s5_5_every_control_character_is_refused_at_the_byte() {
         for byte in (0..=0x1f).chain([0x7f]).filter(|b| !b"\t\r\n".contains(b)) {
-            assert_eq!(ends(&[b'a', byte]), Err(LineError::Control), "{byte:#x}");
+            assert_eq!(ends(&[b'a', byte]), Err(HttpError::Control), "{byte:#x}");
         }
     }
 

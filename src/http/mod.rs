@@ -12,7 +12,7 @@
 //! A request is a request line, field lines and an empty line, each ended by CR LF; then perhaps a
 //! body. Everything hard about it lies in what must *not* be accepted: one parser's bare LF, second
 //! Content-Length or folded line is another's end of the request. So each rule is one variant of
-//! [`HeadError`] or [`BodyError`], with the section it comes from, and each is applied at the first
+//! [`HttpError`], with the section it comes from, and each is applied at the first
 //! byte that can decide it.
 //!
 //! ```
@@ -87,13 +87,13 @@ pub mod status;
 pub mod target;
 
 pub use body::Body;
-pub use error::{BodyError, HeadError};
+pub use error::HttpError;
 pub use fields::{Fields, Repeated};
 pub use framing::Framing;
 pub use head::Head;
-pub use host::{Host, HostError, split_origin};
+pub use host::{Host, split_origin};
 pub use request::{HeadLimits, Scan, parse};
 pub use request_line::{Method, Version};
 pub use response::{CONTINUE, Delivery, Response};
 pub use status::Status;
-pub use target::{Target, TargetError, encode};
+pub use target::{Target, encode};

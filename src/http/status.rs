@@ -35,8 +35,6 @@ pub enum Status {
     UpgradeRequired,
     /// RFC 6585 section 5: the fields are too many or too long.
     FieldsTooLarge,
-    /// RFC 9110 section 15.6.1: the fault is ours.
-    InternalServerError,
     /// RFC 9110 section 15.6.2: well formed, but unknown here.
     NotImplemented,
     /// RFC 9110 section 15.6.4: not now; may carry Retry-After.
@@ -49,46 +47,32 @@ impl Status {
     /// The three-digit code.
     #[must_use]
     pub fn code(self) -> u16 {
-        match self {
-            Self::Ok => 200,
-            Self::BadRequest => 400,
-            Self::Unauthorized => 401,
-            Self::Forbidden => 403,
-            Self::NotFound => 404,
-            Self::MethodNotAllowed => 405,
-            Self::RequestTimeout => 408,
-            Self::ContentTooLarge => 413,
-            Self::UriTooLong => 414,
-            Self::ExpectationFailed => 417,
-            Self::UpgradeRequired => 426,
-            Self::FieldsTooLarge => 431,
-            Self::InternalServerError => 500,
-            Self::NotImplemented => 501,
-            Self::ServiceUnavailable => 503,
-            Self::VersionNotSupported => 505,
-        }
+        self.line().0
     }
 
     /// The words that stand behind the code.
     #[must_use]
     pub fn reason(self) -> &'static str {
+        self.line().1
+    }
+
+    fn line(self) -> (u16, &'static str) {
         match self {
-            Self::Ok => "OK",
-            Self::BadRequest => "Bad Request",
-            Self::Unauthorized => "Unauthorized",
-            Self::Forbidden => "Forbidden",
-            Self::NotFound => "Not Found",
-            Self::MethodNotAllowed => "Method Not Allowed",
-            Self::RequestTimeout => "Request Timeout",
-            Self::ContentTooLarge => "Content Too Large",
-            Self::UriTooLong => "URI Too Long",
-            Self::ExpectationFailed => "Expectation Failed",
-            Self::UpgradeRequired => "Upgrade Required",
-            Self::FieldsTooLarge => "Request Header Fields Too Large",
-            Self::InternalServerError => "Internal Server Error",
-            Self::NotImplemented => "Not Implemented",
-            Self::ServiceUnavailable => "Service Unavailable",
-            Self::VersionNotSupported => "HTTP Version Not Supported",
+            Self::Ok => (200, "OK"),
+            Self::BadRequest => (400, "Bad Request"),
+            Self::Unauthorized => (401, "Unauthorized"),
+            Self::Forbidden => (403, "Forbidden"),
+            Self::NotFound => (404, "Not Found"),
+            Self::MethodNotAllowed => (405, "Method Not Allowed"),
+            Self::RequestTimeout => (408, "Request Timeout"),
+            Self::ContentTooLarge => (413, "Content Too Large"),
+            Self::UriTooLong => (414, "URI Too Long"),
+            Self::ExpectationFailed => (417, "Expectation Failed"),
+            Self::UpgradeRequired => (426, "Upgrade Required"),
+            Self::FieldsTooLarge => (431, "Request Header Fields Too Large"),
+            Self::NotImplemented => (501, "Not Implemented"),
+            Self::ServiceUnavailable => (503, "Service Unavailable"),
+            Self::VersionNotSupported => (505, "HTTP Version Not Supported"),
         }
     }
 }
@@ -96,7 +80,8 @@ impl Status {
 /// As in the status line: `404 Not Found`.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.code(), self.reason())
+        let (code, reason) = self.line();
+        write!(f, "{code} {reason}")
     }
 }
 

@@ -16,12 +16,11 @@
 //!                                                            pairs at '&', name at the first '='
 //! ```
 
-use super::error::HeadError;
+use std::fmt::Write as _;
+
+use super::error::HttpError;
 use super::host::Host;
 use super::request_line::Method;
-use super::status::Status;
-use std::fmt;
-use std::fmt::Write as _;
 
 /// The path and the query of a target, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,57 +31,16 @@ pub struct Target {
     pub query: Vec<(String, String)>,
 }
 
-/// Why a target has no path and query to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TargetError {
-    /// RFC 9112 section 3.2: the target has no path, being `*` or a host and port.
-    NoPath,
-    /// RFC 3986 section 2.1: a `%` is not followed by two hexadecimal digits.
-    Escape,
-    /// RFC 3986 section 2.5: the escapes do not spell UTF-8.
-    NotUtf8,
-}
-
-impl TargetError {
-    /// The status of the response that refuses the request.
-    #[must_use]
-    pub fn status(self) -> Status {
-        match self {
-            Self::NoPath | Self::Escape | Self::NotUtf8 => Status::BadRequest,
-        }
-    }
-
-    /// What was wrong and what to write instead, in one line for a person.
-    #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::NoPath => "the target has no path; begin it with /",
-            Self::Escape => "a % is not followed by two hexadecimal digits; write % itself as %25",
-            Self::NotUtf8 => "the target's escapes are not UTF-8; write for example %C3%A9",
-        }
-    }
-}
-
-impl fmt::Display for TargetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.text())
-    }
-}
-
-impl std::error::Error for TargetError {}
-
 impl Target {
     /// Takes a target in origin-form or absolute-form apart. In the query `+` means a space, as
     /// forms and `URLSearchParams` write it; in the path it means itself.
     ///
     /// # Errors
     /// The rule that the target breaks; answer with its status and its text.
-    pub fn parse(raw: &str) -> Result<Self, TargetError> {
-        let rest = if raw.starts_with('/') {
-            raw
-        } else {
-            split_absolute(raw).ok_or(TargetError::NoPath)?.1
-        };
+    pub fn parse(raw: &str) -> Result<Self, HttpError> {
+        let absolute = split_absolute(raw).map(|(_, behind)| behind);
+        let origin = raw.starts_with('/').then_some(raw);
+        let rest = origin.or(absolute).ok_or(HttpError::TargetNoPath)?;
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         // RFC 9112 section 3.2.1: an empty path is the root.
         let path = if path.is_empty() { "/" } else { path };
@@ -93,7 +51,7 @@ impl Target {
                 let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
                 Ok((decode(name, b' ')?, decode(value, b' ')?))
             })
-            .collect::<Result<_, TargetError>>()?;
+            .collect::<Result<_, HttpError>>()?;
         Ok(Self { path: decode(path, b'+')?, query })
     }
 
@@ -120,7 +78,7 @@ pub fn encode(component: &str) -> String {
 }
 
 /// Decodes percent escapes, with `plus` standing for `+`.
-fn decode(text: &str, plus: u8) -> Result<String, TargetError> {
+fn decode(text: &str, plus: u8) -> Result<String, HttpError> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());
     while let Some(byte) = bytes.next() {
@@ -130,22 +88,22 @@ fn decode(text: &str, plus: u8) -> Result<String, TargetError> {
             _ => byte,
         });
     }
-    String::from_utf8(decoded).map_err(|_| TargetError::NotUtf8)
+    String::from_utf8(decoded).map_err(|_| HttpError::TargetNotUtf8)
 }
 
-fn hex(digit: Option<u8>) -> Result<u8, TargetError> {
+fn hex(digit: Option<u8>) -> Result<u8, HttpError> {
     digit
         .and_then(|digit| char::from(digit).to_digit(16))
         .and_then(|value| u8::try_from(value).ok())
-        .ok_or(TargetError::Escape)
+        .ok_or(HttpError::TargetEscape)
 }
 
 /// Refuses what may not stand in a target, and gives it back as the ASCII text that it then is.
-pub(super) fn check_characters(raw: &[u8]) -> Result<&str, HeadError> {
+pub(super) fn check_characters(raw: &[u8]) -> Result<&str, HttpError> {
     let mut in_query = false;
     for byte in raw {
         match byte {
-            b'#' => return Err(HeadError::TargetFragment),
+            b'#' => return Err(HttpError::TargetFragment),
             b'?' => in_query = true,
             b'/' | b':' | b'@' | b'%' | b'[' | b']' => {}
             // RFC 3986 section 2.3: unreserved, and section 2.2: sub-delims.
@@ -155,28 +113,28 @@ pub(super) fn check_characters(raw: &[u8]) -> Result<&str, HeadError> {
             // Cluster's {hash tags} come from, and nobody reads them as anything else.
             b'{' | b'}' | b'|' | b'\\' | b'^' | b'`' if in_query => {}
             _ if byte.is_ascii_alphanumeric() => {}
-            _ => return Err(HeadError::TargetCharacter),
+            _ => return Err(HttpError::TargetCharacter),
         }
     }
-    str::from_utf8(raw).map_err(|_| HeadError::TargetCharacter)
+    str::from_utf8(raw).map_err(|_| HttpError::TargetCharacter)
 }
 
 /// The host that the target itself names, after checking that its form is one the method may have.
-pub(super) fn authority(method: Method, raw: &str) -> Result<Option<Host<'_>>, HeadError> {
+pub(super) fn authority(method: Method, raw: &str) -> Result<Option<Host<'_>>, HttpError> {
     if method == Method::Connect {
-        let host = Host::parse(raw).map_err(|_| HeadError::ConnectTarget)?;
+        let host = Host::parse(raw).map_err(|_| HttpError::ConnectTarget)?;
         // RFC 9110 section 9.3.6: there is no default port for a tunnel.
-        return if host.port.is_some() { Ok(Some(host)) } else { Err(HeadError::ConnectTarget) };
+        return if host.port.is_some() { Ok(Some(host)) } else { Err(HttpError::ConnectTarget) };
     }
     if raw.starts_with('/') {
         return Ok(None);
     }
     if raw == "*" {
         let allowed = method == Method::Options;
-        return if allowed { Ok(None) } else { Err(HeadError::AsteriskTarget) };
+        return if allowed { Ok(None) } else { Err(HttpError::AsteriskTarget) };
     }
-    let (authority, _) = split_absolute(raw).ok_or(HeadError::TargetForm)?;
-    Host::parse(authority).map(Some).map_err(HeadError::Host)
+    let (authority, _) = split_absolute(raw).ok_or(HttpError::TargetForm)?;
+    Host::parse(authority).map(Some)
 }
 
 /// Splits an absolute-form target into its authority and what follows it. `https` is fine too: a
@@ -192,6 +150,7 @@ fn split_absolute(raw: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::Status;
     use proptest::prelude::*;
 
     fn pairs(query: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -240,23 +199,23 @@ mod tests {
     #[test]
     fn s2_1_bad_escapes_are_refused_wherever_they_stand() {
         for (raw, expected) in [
-            ("/%", TargetError::Escape),
-            ("/%4", TargetError::Escape),
-            ("/%zz", TargetError::Escape),
-            ("/%+1", TargetError::Escape),
-            ("/% 41", TargetError::Escape),
-            ("/%%41", TargetError::Escape),
-            ("/?a=%", TargetError::Escape),
-            ("/?%4=a", TargetError::Escape),
-            ("/?a=%4&1=", TargetError::Escape),
-            ("/%ff", TargetError::NotUtf8),
-            ("/?a=%C3", TargetError::NotUtf8),
-            ("/?a=%ED%A0%80", TargetError::NotUtf8),
-            ("/?a=%C0%80", TargetError::NotUtf8),
-            ("*", TargetError::NoPath),
-            ("host:80", TargetError::NoPath),
-            ("", TargetError::NoPath),
-            ("ftp://host/", TargetError::NoPath),
+            ("/%", HttpError::TargetEscape),
+            ("/%4", HttpError::TargetEscape),
+            ("/%zz", HttpError::TargetEscape),
+            ("/%+1", HttpError::TargetEscape),
+            ("/% 41", HttpError::TargetEscape),
+            ("/%%41", HttpError::TargetEscape),
+            ("/?a=%", HttpError::TargetEscape),
+            ("/?%4=a", HttpError::TargetEscape),
+            ("/?a=%4&1=", HttpError::TargetEscape),
+            ("/%ff", HttpError::TargetNotUtf8),
+            ("/?a=%C3", HttpError::TargetNotUtf8),
+            ("/?a=%ED%A0%80", HttpError::TargetNotUtf8),
+            ("/?a=%C0%80", HttpError::TargetNotUtf8),
+            ("*", HttpError::TargetNoPath),
+            ("host:80", HttpError::TargetNoPath),
+            ("", HttpError::TargetNoPath),
+            ("ftp://host/", HttpError::TargetNoPath),
         ] {
             assert_eq!(Target::parse(raw), Err(expected), "{raw}");
             assert_eq!(expected.status(), Status::BadRequest);
@@ -275,14 +234,14 @@ mod tests {
         for (raw, expected) in [
             ("/azAZ09-._~!$&'()*+,;=:@%/?/?", None),
             ("/?{}|\\^`[]", None),
-            ("/{", Some(HeadError::TargetCharacter)),
-            ("/|", Some(HeadError::TargetCharacter)),
-            ("/\\", Some(HeadError::TargetCharacter)),
-            ("/?\"", Some(HeadError::TargetCharacter)),
-            ("/?<", Some(HeadError::TargetCharacter)),
-            ("/? ", Some(HeadError::TargetCharacter)),
-            ("/?é", Some(HeadError::TargetCharacter)),
-            ("/?a#b", Some(HeadError::TargetFragment)),
+            ("/{", Some(HttpError::TargetCharacter)),
+            ("/|", Some(HttpError::TargetCharacter)),
+            ("/\\", Some(HttpError::TargetCharacter)),
+            ("/?\"", Some(HttpError::TargetCharacter)),
+            ("/?<", Some(HttpError::TargetCharacter)),
+            ("/? ", Some(HttpError::TargetCharacter)),
+            ("/?é", Some(HttpError::TargetCharacter)),
+            ("/?a#b", Some(HttpError::TargetFragment)),
         ] {
             assert_eq!(check_characters(raw.as_bytes()).err(), expected, "{raw}");
         }
@@ -290,31 +249,34 @@ mod tests {
 
     #[test]
     fn s3_2_forms_and_the_methods_that_may_use_them() {
-        use crate::http::HostError;
-        let name = |method, raw| authority(method, raw).map(|host| host.map(|h| h.to_string()));
-        assert_eq!(name(Method::Get, "/"), Ok(None));
-        assert_eq!(name(Method::Options, "*"), Ok(None));
-        assert_eq!(name(Method::Get, "http://a.test:81/x"), Ok(Some("a.test:81".to_owned())));
-        assert_eq!(name(Method::Get, "http://[::1]?x"), Ok(Some("[::1]".to_owned())));
-        assert_eq!(name(Method::Connect, "a.test:443"), Ok(Some("a.test:443".to_owned())));
         for (method, raw, expected) in [
-            (Method::Get, "*", HeadError::AsteriskTarget),
-            (Method::Options, "**", HeadError::TargetForm),
-            (Method::Get, "a.test:443", HeadError::TargetForm),
-            (Method::Get, "ftp://a.test/", HeadError::TargetForm),
-            (Method::Get, "?x", HeadError::TargetForm),
-            (Method::Get, "http:/a.test/", HeadError::TargetForm),
-            (Method::Get, "http://", HeadError::Host(HostError::Empty)),
-            (Method::Get, "http:///x", HeadError::Host(HostError::Empty)),
-            (Method::Get, "http://u@a.test/", HeadError::Host(HostError::UserInfo)),
-            (Method::Get, "http://a.test:x/", HeadError::Host(HostError::Port)),
-            (Method::Connect, "/", HeadError::ConnectTarget),
-            (Method::Connect, "*", HeadError::ConnectTarget),
-            (Method::Connect, "a.test", HeadError::ConnectTarget),
-            (Method::Connect, "a.test:", HeadError::ConnectTarget),
-            (Method::Connect, "http://a.test:80", HeadError::ConnectTarget),
+            (Method::Get, "/", None),
+            (Method::Options, "*", None),
+            (Method::Get, "http://a.test:81/x", Some(("a.test", Some(81)))),
+            (Method::Get, "http://[::1]?x", Some(("[::1]", None))),
+            (Method::Connect, "a.test:443", Some(("a.test", Some(443)))),
         ] {
-            assert_eq!(name(method, raw), Err(expected), "{method} {raw}");
+            let host = authority(method, raw).unwrap().map(|host| (host.name, host.port));
+            assert_eq!(host, expected, "{method} {raw}");
+        }
+        for (method, raw, expected) in [
+            (Method::Get, "*", HttpError::AsteriskTarget),
+            (Method::Options, "**", HttpError::TargetForm),
+            (Method::Get, "a.test:443", HttpError::TargetForm),
+            (Method::Get, "ftp://a.test/", HttpError::TargetForm),
+            (Method::Get, "?x", HttpError::TargetForm),
+            (Method::Get, "http:/a.test/", HttpError::TargetForm),
+            (Method::Get, "http://", HttpError::EmptyHost),
+            (Method::Get, "http:///x", HttpError::EmptyHost),
+            (Method::Get, "http://u@a.test/", HttpError::HostUserInfo),
+            (Method::Get, "http://a.test:x/", HttpError::HostPort),
+            (Method::Connect, "/", HttpError::ConnectTarget),
+            (Method::Connect, "*", HttpError::ConnectTarget),
+            (Method::Connect, "a.test", HttpError::ConnectTarget),
+            (Method::Connect, "a.test:", HttpError::ConnectTarget),
+            (Method::Connect, "http://a.test:80", HttpError::ConnectTarget),
+        ] {
+            assert_eq!(authority(method, raw), Err(expected), "{method} {raw}");
         }
     }
 

@@ -9,9 +9,10 @@
 use std::fmt;
 
 use super::Say;
-use crate::http::BodyError;
-use crate::websocket::frame::{self, FrameError, MAX_CONTROL_BYTES, Opcode};
+use crate::http::HttpError;
+use crate::websocket::frame::{self, MAX_CONTROL_BYTES, Opcode};
 use crate::websocket::mask::Mask;
+use crate::websocket::message::MessageError;
 
 /// How much of a payload is shown: a control frame whole, for the reason in a Close is what one
 /// looks for.
@@ -150,8 +151,8 @@ impl Side {
                 let fin = first & 0b1000_0000 != 0;
                 self.frame(fin, opcode, whole.saturating_sub(header), Mask([0; 4]));
             }
-            Some(_) => self.give_up(FrameError::ReservedBits, say),
-            None => self.give_up(FrameError::ReservedOpcode, say),
+            Some(_) => self.give_up(MessageError::ReservedBits, say),
+            None => self.give_up(MessageError::ReservedOpcode, say),
         }
     }
 
@@ -171,7 +172,7 @@ impl Side {
                         self.next = Next::ChunkLine { is_behind: true };
                     }
                     Ok(size) => return self.begin(Some("chunk"), Form::Text, size),
-                    Err(_) => return self.give_up(BodyError::ChunkSize, say),
+                    Err(_) => return self.give_up(HttpError::ChunkSize, say),
                 }
             }
         }

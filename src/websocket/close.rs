@@ -18,6 +18,7 @@
 
 use std::fmt;
 
+use super::error::MessageError;
 use super::frame::{self, MAX_CONTROL_BYTES, Opcode};
 
 /// The most bytes a reason may have: a control frame's payload without the code.
@@ -34,18 +35,12 @@ impl CloseCode {
     pub const GOING_AWAY: Self = Self(1001);
     /// 1002: the peer broke a rule of the protocol.
     pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// 1003: this kind of data is not taken here.
-    pub const UNSUPPORTED: Self = Self(1003);
     /// 1007: the data is not what its type says, as text that is not UTF-8.
     pub const INVALID_PAYLOAD: Self = Self(1007);
     /// 1008: the data breaks a rule of this server.
     pub const POLICY: Self = Self(1008);
     /// 1009: the message is larger than this server takes.
     pub const TOO_BIG: Self = Self(1009);
-    /// 1011: the fault is the server's.
-    pub const INTERNAL: Self = Self(1011);
-    /// 1012 (IANA): the service starts anew; come back soon.
-    pub const SERVICE_RESTART: Self = Self(1012);
     /// 1013 (IANA): too much to do, or a client too slow; come back later.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
 
@@ -85,32 +80,6 @@ pub struct Close<'a> {
     pub reason: &'a str,
 }
 
-/// Why the body of a Close frame is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseError {
-    /// RFC 6455 section 5.5.1: a body, if there is one, begins with a code of two bytes. Ends the
-    /// connection with 1002.
-    OneByte,
-    /// RFC 6455 section 7.4: nobody may send this code. Ends the connection with 1002.
-    Code(u16),
-    /// RFC 6455 section 5.5.1: the reason is UTF-8. Ends the connection with 1007.
-    Reason,
-}
-
-impl fmt::Display for CloseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OneByte => {
-                f.write_str("a Close has no body, or at least the two bytes of a code")
-            }
-            Self::Code(code) => {
-                write!(f, "close code {code} may not be sent; use 1000, or 3000 to 4999")
-            }
-            Self::Reason => f.write_str("the reason in a Close is not valid UTF-8"),
-        }
-    }
-}
-
 impl<'a> Close<'a> {
     /// Reads the payload of a Close frame, unmasked. `None`: it is empty, and the peer gave no code
     /// and no reason.
@@ -118,13 +87,13 @@ impl<'a> Close<'a> {
     /// # Errors
     /// What is wrong with the body. The connection ends all the same, with the code that tells the
     /// peer about its fault.
-    pub fn decode(payload: &'a [u8]) -> Result<Option<Self>, CloseError> {
+    pub fn decode(payload: &'a [u8]) -> Result<Option<Self>, MessageError> {
         let Some((&code, reason)) = payload.split_first_chunk() else {
-            return if payload.is_empty() { Ok(None) } else { Err(CloseError::OneByte) };
+            return if payload.is_empty() { Ok(None) } else { Err(MessageError::CloseOneByte) };
         };
         let code = u16::from_be_bytes(code);
-        let code = CloseCode::received(code).ok_or(CloseError::Code(code))?;
-        let reason = std::str::from_utf8(reason).map_err(|_| CloseError::Reason)?;
+        let code = CloseCode::received(code).ok_or(MessageError::CloseCode(code))?;
+        let reason = std::str::from_utf8(reason).map_err(|_| MessageError::CloseReason)?;
         Ok(Some(Self { code, reason }))
     }
 
@@ -191,12 +160,9 @@ mod tests {
             CloseCode::NORMAL,
             CloseCode::GOING_AWAY,
             CloseCode::PROTOCOL_ERROR,
-            CloseCode::UNSUPPORTED,
             CloseCode::INVALID_PAYLOAD,
             CloseCode::POLICY,
             CloseCode::TOO_BIG,
-            CloseCode::INTERNAL,
-            CloseCode::SERVICE_RESTART,
             CloseCode::TRY_AGAIN_LATER,
         ] {
             assert_eq!(CloseCode::received(code.value()), Some(code), "{code}");
@@ -208,19 +174,19 @@ mod tests {
         let close = |code, reason| Ok(Some(Close { code: CloseCode(code), reason }));
         for (payload, expected) in [
             (&b""[..], Ok(None)),
-            (b"\x03", Err(CloseError::OneByte)),
+            (b"\x03", Err(MessageError::CloseOneByte)),
             (b"\x03\xe8", close(1000, "")),
             (b"\x03\xe9going away", close(1001, "going away")),
             (b"\x13\x87\xe2\x82\xac", close(4999, "€")),
-            (b"\x03\xed", Err(CloseError::Code(1005))),
-            (b"\x03\xee", Err(CloseError::Code(1006))),
-            (b"\x03\xf7", Err(CloseError::Code(1015))),
-            (b"\x00\x00", Err(CloseError::Code(0))),
-            (b"\xff\xff", Err(CloseError::Code(65_535))),
-            (b"\x03\xe8\xff", Err(CloseError::Reason)),
-            (b"\x03\xe8caf\xc3", Err(CloseError::Reason)),
+            (b"\x03\xed", Err(MessageError::CloseCode(1005))),
+            (b"\x03\xee", Err(MessageError::CloseCode(1006))),
+            (b"\x03\xf7", Err(MessageError::CloseCode(1015))),
+            (b"\x00\x00", Err(MessageError::CloseCode(0))),
+            (b"\xff\xff", Err(MessageError::CloseCode(65_535))),
+            (b"\x03\xe8\xff", Err(MessageError::CloseReason)),
+            (b"\x03\xe8caf\xc3", Err(MessageError::CloseReason)),
             // The code comes first, and so does its error.
-            (b"\x03\xec\xff", Err(CloseError::Code(1004))),
+            (b"\x03\xec\xff", Err(MessageError::CloseCode(1004))),
         ] {
             assert_eq!(Close::decode(payload), expected, "{}", payload.escape_ascii());
         }
@@ -255,14 +221,6 @@ mod tests {
             assert_eq!(out.len(), 4 + kept);
             let close = Close::decode(&out[2..]).unwrap().unwrap();
             assert_eq!(close.reason, &reason[..kept]);
-        }
-    }
-
-    #[test]
-    fn errors_are_small_and_fit_a_reason() {
-        assert!(size_of::<CloseError>() <= 4);
-        for error in [CloseError::OneByte, CloseError::Code(65_535), CloseError::Reason] {
-            assert!((20..=MAX_REASON_BYTES).contains(&error.to_string().len()), "{error}");
         }
     }
 

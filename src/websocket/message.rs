@@ -24,8 +24,8 @@
 pub use super::error::MessageError;
 
 use super::close::Close;
-use super::frame::{self, FrameError, FrameHeader, MAX_CONTROL_BYTES, Opcode};
-use super::partial::{ControlKind, Partial, Piece, StartedControl, StartedHeader, StartedMessage};
+use super::frame::{self, FrameHeader, Opcode};
+use super::partial::{Partial, Piece, StartedHeader, event};
 
 /// How much one message may take (RFC 6455 section 10.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,18 +173,43 @@ impl Assembler {
             return Ok(None);
         }
         let Some(header) = self.header(rest)? else { return Ok(None) };
-        match header.opcode {
-            Opcode::Text => self.first_fragment(Kind::Text, header, rest, limits),
-            Opcode::Binary => self.first_fragment(Kind::Binary, header, rest, limits),
-            Opcode::Continuation => self.next_fragment(header, rest, limits).map(|()| None),
-            Opcode::Close => self.control(ControlKind::Close, header, rest),
-            Opcode::Ping => self.control(ControlKind::Ping, header, rest),
-            Opcode::Pong => self.control(ControlKind::Pong, header, rest),
+        let length = self.admit(&header, limits)?;
+        let is_whole = header.fin && header.opcode != Opcode::Continuation;
+        if is_whole && let Some(payload) = rest.split_off_mut(..length) {
+            header.mask.apply(0, payload);
+            if header.opcode == Opcode::Text && str::from_utf8(payload).is_err() {
+                return Err(MessageError::InvalidUtf8);
+            }
+            return event(header.opcode, payload).map(Some);
+        }
+        let partial = self.partial.get_or_insert_default();
+        partial.enter(header, length);
+        partial.take(rest)?;
+        Ok(None)
+    }
+
+    /// Checks that a frame may come now, before any of its payload is looked at, and returns its
+    /// length.
+    fn admit(&self, header: &FrameHeader, limits: &MessageLimits) -> Result<usize, MessageError> {
+        let message = self.partial.as_ref().and_then(|partial| partial.message.as_ref());
+        match (header.opcode, message) {
+            // RFC 6455 section 5.5: between fragments, too. It is short, as decode has checked.
+            (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => {
+                usize::try_from(header.length).map_err(|_| MessageError::LongControl)
+            }
+            (Opcode::Text | Opcode::Binary, None) => limits.admit(header, 0, 0),
+            (Opcode::Continuation, Some(message)) => {
+                limits.admit(header, message.fragments, message.payload.len())
+            }
+            (Opcode::Continuation, None) => Err(MessageError::UnexpectedContinuation),
+            // RFC 6455 section 5.4: "The fragments of one message MUST NOT be interleaved between
+            // the fragments of another message".
+            (Opcode::Text | Opcode::Binary, Some(_)) => Err(MessageError::ExpectedContinuation),
         }
     }
 
     /// The next header, or `None` after keeping the part of it that has come.
-    fn header(&mut self, rest: &mut &mut [u8]) -> Result<Option<FrameHeader>, FrameError> {
+    fn header(&mut self, rest: &mut &mut [u8]) -> Result<Option<FrameHeader>, MessageError> {
         if let Some(partial) = &mut self.partial
             && let Piece::Header(started) = &mut partial.piece
         {
@@ -203,74 +228,11 @@ impl Assembler {
         self.partial.get_or_insert_default().piece = Piece::Header(started);
         Ok(None)
     }
-
-    fn first_fragment<'b>(
-        &mut self,
-        kind: Kind,
-        header: FrameHeader,
-        rest: &mut &'b mut [u8],
-        limits: &MessageLimits,
-    ) -> Result<Option<Event<'b>>, MessageError> {
-        // RFC 6455 section 5.4: "The fragments of one message MUST NOT be interleaved between the
-        // fragments of another message".
-        if self.partial.as_ref().is_some_and(|partial| partial.message.is_some()) {
-            return Err(MessageError::ExpectedContinuation);
-        }
-        let length = limits.admit(&header, 0, 0)?;
-        if header.fin
-            && let Some(payload) = rest.split_off_mut(..length)
-        {
-            header.mask.apply(0, payload);
-            if kind == Kind::Text && str::from_utf8(payload).is_err() {
-                return Err(MessageError::InvalidUtf8);
-            }
-            return Ok(Some(Event::Message { kind, payload }));
-        }
-        let mut message = StartedMessage::new(kind);
-        message.enter(&header, length);
-        message.take(rest)?;
-        self.partial.get_or_insert_default().message = Some(message);
-        Ok(None)
-    }
-
-    fn next_fragment(
-        &mut self,
-        header: FrameHeader,
-        rest: &mut &mut [u8],
-        limits: &MessageLimits,
-    ) -> Result<(), MessageError> {
-        let Some(message) = self.partial.as_mut().and_then(|partial| partial.message.as_mut())
-        else {
-            return Err(MessageError::UnexpectedContinuation);
-        };
-        let length = limits.admit(&header, message.fragments(), message.bytes())?;
-        message.enter(&header, length);
-        message.take(rest)
-    }
-
-    fn control<'b>(
-        &mut self,
-        kind: ControlKind,
-        header: FrameHeader,
-        rest: &mut &'b mut [u8],
-    ) -> Result<Option<Event<'b>>, MessageError> {
-        // At most 125, as decode checked.
-        let length = usize::try_from(header.length).unwrap_or(MAX_CONTROL_BYTES);
-        if let Some(payload) = rest.split_off_mut(..length) {
-            header.mask.apply(0, payload);
-            return Ok(Some(kind.event(payload)?));
-        }
-        let mut control = StartedControl::new(kind, header.mask, length);
-        control.take(rest);
-        self.partial.get_or_insert_default().piece = Piece::Control(control);
-        Ok(None)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::websocket::close::CloseError;
     use crate::websocket::mask::Mask;
     use proptest::prelude::*;
     use proptest::sample::{Index, select};
@@ -429,11 +391,11 @@ mod tests {
         );
         assert_seen(&frames(&[(0x88, b"")]), &[Seen::Close(None)]);
         for (body, error) in [
-            (&b"\x03"[..], CloseError::OneByte),
-            (b"\x03\xed", CloseError::Code(1005)),
-            (b"\x03\xe8\xc3", CloseError::Reason),
+            (&b"\x03"[..], MessageError::CloseOneByte),
+            (b"\x03\xed", MessageError::CloseCode(1005)),
+            (b"\x03\xe8\xc3", MessageError::CloseReason),
         ] {
-            assert_seen(&frame(0x88, body), &[Seen::Failed(MessageError::Close(error))]);
+            assert_seen(&frame(0x88, body), &[Seen::Failed(error)]);
         }
     }
 
@@ -441,7 +403,7 @@ mod tests {
     fn s5_5_a_control_frame_of_125_bytes_is_taken() {
         let payload = [b'x'; 125];
         assert_seen(&frame(0x89, &payload), &[Seen::Ping(payload.to_vec())]);
-        let too_long = MessageError::Frame(FrameError::LongControl);
+        let too_long = MessageError::LongControl;
         assert_seen(&frame(0x89, &[b'x'; 126]), &[Seen::Failed(too_long)]);
     }
 
@@ -541,7 +503,7 @@ mod tests {
         let (mut assembler, mut all) = (Assembler::default(), Vec::new());
         assert!(feed(&mut assembler, &frame(0x82, &[7; 70_000])[..15], &LIMITS, &mut all));
         let message = assembler.partial.as_ref().and_then(|partial| partial.message.as_ref());
-        assert!(message.unwrap().reserved() < 100);
+        assert!(message.unwrap().payload.capacity() < 100);
         assert!(size_of::<Partial>() <= 256);
     }
 

@@ -2,24 +2,22 @@
 //!
 //! ```text
 //!   Partial
-//!     message   text or binary, its payload so far, and where in it the client is:
-//!               between fragments -> inside a fragment -> between fragments ... -> complete
-//!     piece     nothing, or the part of a header or of a control frame that has come
+//!     message   text or binary: its payload so far, from all fragments that have come
+//!     piece     nothing between two frames, or the part that has come of a header, or of a frame
 //! ```
 //!
 //! What to notice:
 //! * Message and piece are two places, for a control frame may come between two fragments and may
 //!   itself be cut by the network: neither disturbs the other.
-//! * Each started thing has one `take`, which takes from the front of the bytes what belongs to it
-//!   and leaves the rest. Called again with the next chunk, it goes on.
-//! * The payload grows by the bytes that came. The announced length is only ever compared.
+//! * Each `take` takes from the front of the bytes what belongs to it and leaves the rest. Called
+//!   again with the next chunk, it goes on.
+//! * A payload grows by the bytes that came. The announced length is only ever compared.
 
 use std::mem;
 
-use super::close::{Close, CloseError};
+use super::close::Close;
 use super::error::MessageError;
-use super::frame::{self, FrameError, FrameHeader, MAX_CONTROL_BYTES, MAX_HEADER_BYTES};
-use super::mask::Mask;
+use super::frame::{self, FrameHeader, MAX_HEADER_BYTES, Opcode};
 use super::message::{Event, Kind};
 use super::utf8::Utf8;
 
@@ -28,7 +26,7 @@ use super::utf8::Utf8;
 pub(super) struct Partial {
     /// The message of which a part has come.
     pub(super) message: Option<StartedMessage>,
-    /// What has come of a header, or of a control frame. It may stand between two fragments.
+    /// What has come of a header or of a frame: one of that message, or a control frame.
     pub(super) piece: Piece,
 }
 
@@ -37,48 +35,107 @@ pub(super) enum Piece {
     #[default]
     Nothing,
     Header(StartedHeader),
-    Control(StartedControl),
+    Frame(StartedFrame),
+}
+
+/// The first bytes of a header that goes on in the next chunk.
+#[derive(Debug, Default)]
+pub(super) struct StartedHeader(Vec<u8>);
+
+/// A frame of which a part has come, as little as its header perhaps.
+#[derive(Debug)]
+pub(super) struct StartedFrame {
+    header: FrameHeader,
+    length: usize,
+    received: usize,
+    /// The payload of a control frame, unmasked. That of any other goes to the message.
+    control: Vec<u8>,
+}
+
+/// A message of which a part has come.
+#[derive(Debug)]
+pub(super) struct StartedMessage {
+    /// That of its first frame.
+    opcode: Opcode,
+    /// What of its text was checked; untouched in a binary message.
+    utf8: Utf8,
+    /// Unmasked; grows with the bytes that come, never by a length that was announced.
+    pub(super) payload: Vec<u8>,
+    /// The frames that were entered.
+    pub(super) fragments: u32,
 }
 
 impl Partial {
-    /// Takes more of the payload that is open in here. `false`: none is, a header comes next.
+    /// Enters a frame with a payload of `length` bytes, to be taken.
+    pub(super) fn enter(&mut self, header: FrameHeader, length: usize) {
+        if !header.opcode.is_control() {
+            let message = self.message.get_or_insert_with(|| StartedMessage {
+                opcode: header.opcode,
+                utf8: Utf8::default(),
+                payload: Vec::new(),
+                fragments: 0,
+            });
+            message.fragments += 1;
+        }
+        self.piece =
+            Piece::Frame(StartedFrame { header, length, received: 0, control: Vec::new() });
+    }
+
+    /// Takes more of the payload of the frame that was entered. `false`: there is none, a header
+    /// comes next.
     pub(super) fn take(&mut self, rest: &mut &mut [u8]) -> Result<bool, MessageError> {
-        if let Piece::Control(control) = &mut self.piece {
-            control.take(rest);
+        let Piece::Frame(frame) = &mut self.piece else { return Ok(false) };
+        let wanted = frame.length - frame.received;
+        let piece = rest.split_off_mut(..wanted).unwrap_or_else(|| mem::take(rest));
+        frame.header.mask.apply(frame.received, piece);
+        frame.received += piece.len();
+        let is_control = frame.header.opcode.is_control();
+        let Some(message) = self.message.as_mut().filter(|_| !is_control) else {
+            frame.control.extend_from_slice(piece);
             return Ok(true);
+        };
+        if message.opcode == Opcode::Text {
+            message.utf8.push(piece)?;
         }
-        match &mut self.message {
-            Some(message) if matches!(message.place, Place::Inside(_)) => {
-                message.take(rest).map(|()| true)
-            }
-            Some(_) | None => Ok(false),
+        message.payload.extend_from_slice(piece);
+        if frame.is_complete() && !frame.header.fin {
+            self.piece = Piece::Nothing;
+        } else if frame.is_complete() && !message.utf8.is_complete() {
+            // RFC 6455 section 8.1: a character may be cut by a frame's end, but not by the
+            // message's.
+            return Err(MessageError::InvalidUtf8);
         }
+        Ok(true)
     }
 
     /// Whether an event is complete in here, to be lent out until the next call.
     pub(super) fn is_lent(&self) -> bool {
-        self.control_is_complete() || self.message_is_complete()
+        matches!(&self.piece, Piece::Frame(frame) if frame.is_complete())
     }
 
     /// The event that is complete in here.
-    pub(super) fn lent(&self) -> Result<Option<Event<'_>>, CloseError> {
-        if let Piece::Control(control) = &self.piece
-            && control.is_complete()
-        {
-            let payload = control.payload.get(..control.received).unwrap_or_default();
-            return control.kind.event(payload).map(Some);
+    pub(super) fn lent(&self) -> Result<Option<Event<'_>>, MessageError> {
+        let Piece::Frame(frame) = &self.piece else { return Ok(None) };
+        if !frame.is_complete() {
+            return Ok(None);
         }
-        let complete = self.message.as_ref().filter(|_| self.message_is_complete());
-        Ok(complete.map(|message| Event::Message { kind: message.kind, payload: &message.payload }))
+        match &self.message {
+            Some(message) if !frame.header.opcode.is_control() => {
+                event(message.opcode, &message.payload).map(Some)
+            }
+            Some(_) | None => event(frame.header.opcode, &frame.control).map(Some),
+        }
     }
 
     /// Forgets the event that was lent out, and nothing that is incomplete.
     pub(super) fn free_lent(&mut self) {
-        if self.control_is_complete() {
+        if let Piece::Frame(frame) = &self.piece
+            && frame.is_complete()
+        {
+            if !frame.header.opcode.is_control() {
+                self.message = None;
+            }
             self.piece = Piece::Nothing;
-        }
-        if self.message_is_complete() {
-            self.message = None;
         }
     }
 
@@ -86,191 +143,48 @@ impl Partial {
     pub(super) const fn is_empty(&self) -> bool {
         self.message.is_none() && matches!(self.piece, Piece::Nothing)
     }
-
-    fn control_is_complete(&self) -> bool {
-        matches!(&self.piece, Piece::Control(control) if control.is_complete())
-    }
-
-    fn message_is_complete(&self) -> bool {
-        self.message.as_ref().is_some_and(|message| matches!(message.place, Place::Complete))
-    }
 }
 
-/// The first bytes of a header that goes on in the next chunk.
-#[derive(Debug, Default)]
-pub(super) struct StartedHeader {
-    bytes: [u8; MAX_HEADER_BYTES],
-    received: usize,
-}
-
-impl StartedHeader {
-    /// Takes from `rest` what belongs to the header, which is all of `rest` while it is incomplete.
-    pub(super) fn take(&mut self, rest: &mut &mut [u8]) -> Result<Option<FrameHeader>, FrameError> {
-        let before = self.received;
-        let free = self.bytes.iter_mut().skip(before);
-        for (kept, byte) in free.zip(rest.iter()) {
-            *kept = *byte;
-            self.received += 1;
-        }
-        let known = self.bytes.get(..self.received).unwrap_or_default();
-        let decoded = frame::decode(known)?;
-        let end = decoded.map_or(self.received, |(_, size)| size);
-        let _header = rest.split_off_mut(..end - before);
-        Ok(decoded.map(|(header, _)| header))
-    }
-}
-
-/// A message of which a part has come.
-#[derive(Debug)]
-pub(super) struct StartedMessage {
-    kind: Kind,
-    /// What of its text was checked; without meaning for a binary message.
-    utf8: Utf8,
-    /// Unmasked; grows with the bytes that come, never by a length that was announced.
-    payload: Vec<u8>,
-    fragments: u32,
-    place: Place,
-}
-
-/// Where in its message a client is.
-#[derive(Debug)]
-enum Place {
-    BetweenFragments,
-    Inside(Fragment),
-    /// The payload is whole, and lent out until the next call.
-    Complete,
-}
-
-/// A frame of a message of which a part has come, as little as its header perhaps.
-#[derive(Debug)]
-struct Fragment {
-    fin: bool,
-    mask: Mask,
-    length: usize,
-    received: usize,
-}
-
-impl StartedMessage {
-    pub(super) fn new(kind: Kind) -> Self {
-        Self {
-            kind,
-            utf8: Utf8::default(),
-            payload: Vec::new(),
-            fragments: 0,
-            place: Place::BetweenFragments,
-        }
-    }
-
-    /// The frames that were entered.
-    pub(super) const fn fragments(&self) -> u32 {
-        self.fragments
-    }
-
-    /// The bytes of payload that have come.
-    pub(super) const fn bytes(&self) -> usize {
-        self.payload.len()
-    }
-
-    /// The bytes on the heap for its payload.
-    #[cfg(test)]
-    pub(super) const fn reserved(&self) -> usize {
-        self.payload.capacity()
-    }
-
-    pub(super) fn enter(&mut self, header: &FrameHeader, length: usize) {
-        self.fragments += 1;
-        let (fin, mask) = (header.fin, header.mask);
-        self.place = Place::Inside(Fragment { fin, mask, length, received: 0 });
-    }
-
-    /// Takes from `rest` what belongs to the frame that was entered.
-    pub(super) fn take(&mut self, rest: &mut &mut [u8]) -> Result<(), MessageError> {
-        let Place::Inside(fragment) = &mut self.place else { return Ok(()) };
-        let piece = up_to(fragment.length - fragment.received, rest);
-        fragment.mask.apply(fragment.received, piece);
-        fragment.received += piece.len();
-        if self.kind == Kind::Text {
-            self.utf8.push(piece)?;
-        }
-        self.payload.extend_from_slice(piece);
-        if fragment.received < fragment.length {
-            return Ok(());
-        }
-        if !fragment.fin {
-            self.place = Place::BetweenFragments;
-            return Ok(());
-        }
-        // RFC 6455 section 8.1: a character may be cut by a frame's end, but not by the message's.
-        if self.kind == Kind::Text && !self.utf8.is_complete() {
-            return Err(MessageError::InvalidUtf8);
-        }
-        self.place = Place::Complete;
-        Ok(())
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) enum ControlKind {
-    Close,
-    Ping,
-    Pong,
-}
-
-impl ControlKind {
-    pub(super) fn event(self, payload: &[u8]) -> Result<Event<'_>, CloseError> {
-        match self {
-            Self::Close => Close::decode(payload).map(Event::Close),
-            Self::Ping => Ok(Event::Ping(payload)),
-            Self::Pong => Ok(Event::Pong(payload)),
-        }
-    }
-}
-
-/// A control frame of which a part has come.
-#[derive(Debug)]
-pub(super) struct StartedControl {
-    kind: ControlKind,
-    mask: Mask,
-    length: usize,
-    received: usize,
-    payload: [u8; MAX_CONTROL_BYTES],
-}
-
-impl StartedControl {
-    pub(super) const fn new(kind: ControlKind, mask: Mask, length: usize) -> Self {
-        Self { kind, mask, length, received: 0, payload: [0; MAX_CONTROL_BYTES] }
-    }
-
-    /// Takes from `rest` what belongs to the frame.
-    pub(super) fn take(&mut self, rest: &mut &mut [u8]) {
-        let piece = up_to(self.length - self.received, rest);
-        self.mask.apply(self.received, piece);
-        for (kept, byte) in self.payload.iter_mut().skip(self.received).zip(piece.iter()) {
-            *kept = *byte;
-        }
-        self.received += piece.len();
-    }
-
+impl StartedFrame {
     const fn is_complete(&self) -> bool {
         self.received == self.length
     }
 }
 
-/// Takes `wanted` bytes from the front of `rest`, or all where there are fewer.
-fn up_to<'b>(wanted: usize, rest: &mut &'b mut [u8]) -> &'b mut [u8] {
-    match rest.split_off_mut(..wanted) {
-        Some(piece) => piece,
-        None => mem::take(rest),
+impl StartedHeader {
+    /// Takes from `rest` what belongs to the header, which is all of `rest` while it is incomplete.
+    pub(super) fn take(
+        &mut self,
+        rest: &mut &mut [u8],
+    ) -> Result<Option<FrameHeader>, MessageError> {
+        let before = self.0.len();
+        self.0.extend(rest.iter().take(MAX_HEADER_BYTES - before));
+        let decoded = frame::decode(&self.0)?;
+        let end = decoded.map_or(self.0.len(), |(_, size)| size);
+        let _header = rest.split_off_mut(..end - before);
+        Ok(decoded.map(|(header, _)| header))
     }
+}
+
+/// What a whole payload means: that of a control frame, or of a message with its first opcode.
+pub(super) fn event(opcode: Opcode, payload: &[u8]) -> Result<Event<'_>, MessageError> {
+    Ok(match opcode {
+        Opcode::Text => Event::Message { kind: Kind::Text, payload },
+        // No message begins with a continuation.
+        Opcode::Binary | Opcode::Continuation => Event::Message { kind: Kind::Binary, payload },
+        Opcode::Close => Event::Close(Close::decode(payload)?),
+        Opcode::Ping => Event::Ping(payload),
+        Opcode::Pong => Event::Pong(payload),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::websocket::frame::Opcode;
+    use crate::websocket::mask::Mask;
 
-    fn header(fin: bool, length: u64) -> FrameHeader {
-        FrameHeader { fin, opcode: Opcode::Text, mask: Mask([0; 4]), length }
+    fn header(fin: bool, opcode: Opcode, mask: [u8; 4]) -> FrameHeader {
+        FrameHeader { fin, opcode, mask: Mask(mask), length: 0 }
     }
 
     #[test]
@@ -293,52 +207,54 @@ mod tests {
     fn a_started_header_fails_at_the_byte_that_breaks_a_rule() {
         let mut started = StartedHeader::default();
         assert_eq!(started.take(&mut &mut [0x81][..]), Ok(None));
-        assert_eq!(started.take(&mut &mut [0x05][..]), Err(FrameError::Unmasked));
+        assert_eq!(started.take(&mut &mut [0x05][..]), Err(MessageError::Unmasked));
     }
 
     #[test]
     fn a_started_message_counts_frames_and_bytes_and_ends_with_fin() {
-        let mut message = StartedMessage::new(Kind::Text);
-        for (fin, piece, bytes, fragments) in
-            [(false, &b"Hel"[..], 3, 1), (false, b"", 3, 2), (true, b"lo", 5, 3)]
-        {
-            assert!(!matches!(message.place, Place::Complete));
-            message.enter(&header(fin, 0), piece.len());
-            message.take(&mut &mut piece.to_vec()[..]).unwrap();
-            assert_eq!((message.bytes(), message.fragments()), (bytes, fragments));
+        let mut partial = Partial::default();
+        for (fin, opcode, piece, bytes, fragments) in [
+            (false, Opcode::Text, &b"Hel"[..], 3, 1),
+            (false, Opcode::Continuation, b"", 3, 2),
+            (true, Opcode::Continuation, b"lo", 5, 3),
+        ] {
+            assert!(!partial.is_lent());
+            partial.enter(header(fin, opcode, [0; 4]), piece.len());
+            assert_eq!(partial.take(&mut &mut piece.to_vec()[..]), Ok(true));
+            let message = partial.message.as_ref().unwrap();
+            assert_eq!((message.payload.len(), message.fragments), (bytes, fragments));
         }
-        let partial = Partial { message: Some(message), piece: Piece::Nothing };
         let expected = Event::Message { kind: Kind::Text, payload: b"Hello" };
         assert_eq!(partial.lent(), Ok(Some(expected)));
     }
 
     #[test]
     fn a_started_control_frame_is_unmasked_at_its_place() {
-        let mut control = StartedControl::new(ControlKind::Ping, Mask([1, 2, 3, 4]), 6);
-        control.take(&mut &mut [b'a' ^ 1][..]);
-        control.take(&mut &mut [b'b' ^ 2, b'c' ^ 3][..]);
-        assert!(!control.is_complete());
+        let mut partial = Partial::default();
+        partial.enter(header(true, Opcode::Ping, [1, 2, 3, 4]), 6);
+        partial.take(&mut &mut [b'a' ^ 1][..]).unwrap();
+        partial.take(&mut &mut [b'b' ^ 2, b'c' ^ 3][..]).unwrap();
+        assert!(!partial.is_lent());
         let mut more = [b'd' ^ 4, b'e' ^ 1, b'f' ^ 2, b'X'];
         let mut rest = &mut more[..];
-        control.take(&mut rest);
+        partial.take(&mut rest).unwrap();
         assert_eq!(rest, b"X");
-        let partial = Partial { message: None, piece: Piece::Control(control) };
         assert_eq!(partial.lent(), Ok(Some(Event::Ping(b"abcdef"))));
+        assert!(partial.message.is_none());
     }
 
     #[test]
     fn freeing_what_was_lent_keeps_what_is_incomplete() {
-        let mut message = StartedMessage::new(Kind::Binary);
-        message.enter(&header(false, 1), 1);
-        message.take(&mut &mut [7][..]).unwrap();
-        let ping = StartedControl::new(ControlKind::Ping, Mask([0; 4]), 0);
-        let mut partial = Partial { message: Some(message), piece: Piece::Control(ping) };
+        let mut partial = Partial::default();
+        partial.enter(header(false, Opcode::Binary, [0; 4]), 1);
+        partial.take(&mut &mut [7][..]).unwrap();
+        partial.enter(header(true, Opcode::Ping, [0; 4]), 0);
         assert!(partial.is_lent());
         partial.free_lent();
         assert!(!partial.is_lent() && !partial.is_empty());
-        let message = partial.message.as_mut().unwrap();
-        message.enter(&header(true, 0), 0);
-        message.take(&mut &mut [][..]).unwrap();
+        assert_eq!(partial.take(&mut &mut [][..]), Ok(false));
+        partial.enter(header(true, Opcode::Continuation, [0; 4]), 0);
+        partial.take(&mut &mut [][..]).unwrap();
         let expected = Event::Message { kind: Kind::Binary, payload: &[7] };
         assert_eq!(partial.lent(), Ok(Some(expected)));
         partial.free_lent();

@@ -20,7 +20,7 @@
 //! * The standard library's validator does the bulk, with its fast path for ASCII. By hand are only
 //!   the at most three bytes on each side of a cut.
 
-use std::ops::RangeInclusive;
+use super::error::MessageError;
 
 /// What every byte but the first of a character looks like, where nothing narrower is asked for.
 const CONTINUATION: (u8, u8) = (0x80, 0xBF);
@@ -34,27 +34,23 @@ pub struct Utf8 {
     next: (u8, u8),
 }
 
-/// RFC 6455 section 8.1: a byte came that no valid UTF-8 has in this place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidUtf8;
-
 impl Utf8 {
     /// Checks the next bytes of the text.
     ///
     /// ```
-    /// # use barewire::websocket::utf8::{InvalidUtf8, Utf8};
+    /// # use barewire::websocket::{message::MessageError, utf8::Utf8};
     /// let mut text = Utf8::default();
     /// assert_eq!(text.push(b"caf\xC3"), Ok(())); // the rest of the é may still come
     /// assert!(!text.is_complete());
     /// assert_eq!(text.push(b"\xA9"), Ok(()));
     /// assert!(text.is_complete());
-    /// assert_eq!(text.push(b"\xED\xA0"), Err(InvalidUtf8)); // no third byte can mend this
+    /// assert_eq!(text.push(b"\xED\xA0"), Err(MessageError::InvalidUtf8)); // no third byte can mend this
     /// ```
     ///
     /// # Errors
     /// At the first byte that cannot be part of valid UTF-8, whatever follows it. Fail the
     /// connection with 1007, and do not ask further: the answers would mean nothing.
-    pub fn push(&mut self, chunk: &[u8]) -> Result<(), InvalidUtf8> {
+    pub fn push(&mut self, chunk: &[u8]) -> Result<(), MessageError> {
         let mut rest = chunk;
         while self.missing > 0 {
             let Some((&byte, behind)) = rest.split_first() else { return Ok(()) };
@@ -63,7 +59,7 @@ impl Utf8 {
         }
         let Err(error) = std::str::from_utf8(rest) else { return Ok(()) };
         if error.error_len().is_some() {
-            return Err(InvalidUtf8);
+            return Err(MessageError::InvalidUtf8);
         }
         let cut_off = rest.get(error.valid_up_to()..).unwrap_or_default();
         let Some((&first, others)) = cut_off.split_first() else { return Ok(()) };
@@ -77,7 +73,7 @@ impl Utf8 {
         self.missing == 0
     }
 
-    fn start_character(&mut self, first: u8) -> Result<(), InvalidUtf8> {
+    fn start_character(&mut self, first: u8) -> Result<(), MessageError> {
         (self.missing, self.next) = match first {
             0x00..=0x7F => (0, CONTINUATION),
             0xC2..=0xDF => (1, CONTINUATION),
@@ -87,15 +83,15 @@ impl Utf8 {
             0xF0 => (3, (0x90, 0xBF)),
             0xF1..=0xF3 => (3, CONTINUATION),
             0xF4 => (3, (0x80, 0x8F)),
-            0x80..=0xC1 | 0xF5..=0xFF => return Err(InvalidUtf8),
+            0x80..=0xC1 | 0xF5..=0xFF => return Err(MessageError::InvalidUtf8),
         };
         Ok(())
     }
 
-    fn continue_character(&mut self, byte: u8) -> Result<(), InvalidUtf8> {
+    fn continue_character(&mut self, byte: u8) -> Result<(), MessageError> {
         let (least, greatest) = self.next;
-        if !RangeInclusive::new(least, greatest).contains(&byte) {
-            return Err(InvalidUtf8);
+        if !(least..=greatest).contains(&byte) {
+            return Err(MessageError::InvalidUtf8);
         }
         self.missing = self.missing.saturating_sub(1);
         self.next = CONTINUATION;
@@ -105,6 +101,7 @@ impl Utf8 {
 
 #[cfg(test)]
 mod tests {
+    use super::MessageError::InvalidUtf8;
     use super::*;
     use proptest::prelude::*;
 
@@ -115,7 +112,7 @@ mod tests {
     }
 
     /// What the standard library says about `text` as the beginning of a longer text.
-    fn oracle(text: &[u8]) -> Result<bool, InvalidUtf8> {
+    fn oracle(text: &[u8]) -> Result<bool, MessageError> {
         match std::str::from_utf8(text) {
             Ok(_) => Ok(true),
             Err(error) if error.error_len().is_none() => Ok(false),
