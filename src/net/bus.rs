@@ -19,15 +19,15 @@ use crate::channel::{AWAKE, Channel};
 use crate::now::Now;
 use crate::quiet::Quiet;
 use crate::redis::{
-    Endpoint, Link, LinkEvent, LinkSettings, MAX_REPLY_BYTES, Odd, Publisher, Reason, RedisAddress,
+    Endpoint, Link, LinkEvent, Odd, Publisher, Publishing, Reason, RedisAddress, Subscribing,
 };
 use crate::websocket::close::CloseCode;
 
 /// What the loop keeps for Redis.
 pub(super) struct Redis {
     address: RedisAddress,
-    link: Upstream<Link>,
-    pub(super) publisher: Upstream<Publisher>,
+    link: Upstream<Subscribing>,
+    pub(super) publisher: Upstream<Publishing>,
     resolver: Resolver,
     quiet: Quiet,
     /// Since when the link has been down after it was live.
@@ -41,14 +41,11 @@ impl Redis {
         seed: u64,
         registry: &Registry,
     ) -> io::Result<Self> {
-        let settings = LinkSettings {
-            credentials: address.credentials.clone(),
-            max_message_bytes,
-            max_reply_bytes: MAX_REPLY_BYTES,
-        };
+        let credentials = &address.credentials;
+        let link = Link::new(credentials.clone(), max_message_bytes, seed);
         Ok(Self {
-            link: Upstream::new(Link::new(settings, seed), LINK),
-            publisher: Upstream::new(Publisher::new(address.credentials.clone(), !seed), PUBLISHER),
+            link: Upstream::new(link, LINK),
+            publisher: Upstream::new(Publisher::new(credentials.clone(), !seed), PUBLISHER),
             resolver: Resolver::new(registry, RESOLVER)?,
             quiet: Quiet::default(),
             gap_since: None,

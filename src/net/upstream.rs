@@ -8,49 +8,11 @@ use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
 use crate::now::Now;
-use crate::redis::{ConnectFailure, Ended, Endpoint, Link, Publisher};
-
-/// The verbs that both machines have, so that one driver serves both.
-pub(super) trait Machine {
-    fn connected(&mut self, now: Now);
-    fn connect_failed(&mut self, why: ConnectFailure, now: Now);
-    fn receive(&mut self, bytes: &[u8], now: Now);
-    fn eof(&mut self, ended: Ended, now: Now);
-    fn output(&self) -> &[u8];
-    fn wrote(&mut self, count: usize);
-}
-
-macro_rules! machine {
-    ($name:ty) => {
-        impl Machine for $name {
-            fn connected(&mut self, now: Now) {
-                Self::connected(self, now);
-            }
-            fn connect_failed(&mut self, why: ConnectFailure, now: Now) {
-                Self::connect_failed(self, why, now);
-            }
-            fn receive(&mut self, bytes: &[u8], now: Now) {
-                Self::receive(self, bytes, now);
-            }
-            fn eof(&mut self, ended: Ended, now: Now) {
-                Self::eof(self, ended, now);
-            }
-            fn output(&self) -> &[u8] {
-                Self::output(self)
-            }
-            fn wrote(&mut self, count: usize) {
-                Self::wrote(self, count);
-            }
-        }
-    };
-}
-
-machine!(Link);
-machine!(Publisher);
+use crate::redis::{ConnectFailure, Ended, Endpoint, Session, Talk};
 
 /// A machine and the socket that it wants, if there is one just now.
-pub(super) struct Upstream<M> {
-    pub(super) machine: M,
+pub(super) struct Upstream<T: Talk> {
+    pub(super) machine: Session<T>,
     token: Token,
     connection: Connection,
     /// Addresses of the same name that have not been tried in this round.
@@ -79,8 +41,8 @@ enum Stream {
     Unix(UnixStream),
 }
 
-impl<M: Machine> Upstream<M> {
-    pub(super) fn new(machine: M, token: Token) -> Self {
+impl<T: Talk> Upstream<T> {
+    pub(super) fn new(machine: Session<T>, token: Token) -> Self {
         Self { machine, token, connection: Connection::None, untried: VecDeque::new(), rounds: 0 }
     }
 

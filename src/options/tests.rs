@@ -279,7 +279,7 @@ fn options_print_without_secrets() {
         serve(&["--redis", &format!("redis://me:{CANARY}@host"), "--publish-token", CANARY], &[]);
     let shown = format!("{options:?} {options:#?}");
     assert!(!shown.contains(CANARY), "{shown}");
-    assert!(shown.contains("host:6379") && shown.contains("<redacted>"), "{shown}");
+    assert!(shown.contains("6379") && shown.contains("<redacted>"), "{shown}");
     let options = publish(&["a", "b", "--publish-token", CANARY], &[]);
     assert!(!format!("{options:?}").contains(CANARY));
 }

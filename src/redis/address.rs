@@ -41,14 +41,12 @@ pub struct Credentials {
 }
 
 /// What a Redis URL says. `Debug` and `Display` are fit for a log.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedisAddress {
     /// Where to connect.
     pub endpoint: Endpoint,
     /// What to say first.
     pub credentials: Credentials,
-    /// Read, and not used: Pub/Sub is the same in every database.
-    pub database: i64,
 }
 
 /// Why a text is no Redis URL to connect to. None of these repeats the text: it may hold a password.
@@ -120,7 +118,6 @@ pub fn parse_url(url: &str) -> Result<RedisAddress, UrlError> {
             username: settings.username().map(str::to_owned),
             password: settings.password().map(str::to_owned),
         },
-        database: settings.db(),
     })
 }
 
@@ -134,12 +131,6 @@ impl fmt::Display for RedisAddress {
             Endpoint::Tcp { host, port } => write!(f, "redis://{who}{host}:{port}"),
             Endpoint::Unix(path) => write!(f, "unix:{}", path.display()),
         }
-    }
-}
-
-impl fmt::Debug for RedisAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 
@@ -177,7 +168,7 @@ mod tests {
             assert_eq!(address.endpoint, endpoint, "{url}");
             assert_eq!(address.credentials, credentials(username, password), "{url}");
         }
-        assert_eq!(parse_url("redis://h/3").unwrap().database, 3);
+        assert_eq!(parse_url("redis://h/3"), parse_url("redis://h"));
     }
 
     #[test]

@@ -8,8 +8,6 @@
 
 use ::redis::Cmd;
 
-use crate::channel::Channel;
-
 /// Commands on their way to the socket.
 #[derive(Default)]
 pub(super) struct Commands {
@@ -18,34 +16,13 @@ pub(super) struct Commands {
 }
 
 impl Commands {
-    /// `AUTH`, with the user's name if there is one: without, the default user is meant.
-    pub(super) fn auth(&mut self, username: Option<&str>, password: &str) {
-        let mut command = ::redis::cmd("AUTH");
-        if let Some(username) = username {
-            command.arg(username);
+    /// Adds a command: its verb, then its arguments.
+    pub(super) fn say<Word: AsRef<[u8]>>(&mut self, words: impl IntoIterator<Item = Word>) {
+        let mut command = Cmd::new();
+        for word in words {
+            command.arg(word.as_ref());
         }
-        self.push(command.arg(password));
-    }
-
-    /// `CLIENT SETNAME`: so that `CLIENT LIST` tells an operator who this is.
-    pub(super) fn set_name(&mut self) {
-        self.push(::redis::cmd("CLIENT").arg("SETNAME").arg("barewire"));
-    }
-
-    pub(super) fn ping(&mut self) {
-        self.push(&::redis::cmd("PING"));
-    }
-
-    pub(super) fn subscribe<'a>(&mut self, channels: impl IntoIterator<Item = &'a Channel>) {
-        self.over("SUBSCRIBE", channels);
-    }
-
-    pub(super) fn unsubscribe<'a>(&mut self, channels: impl IntoIterator<Item = &'a Channel>) {
-        self.over("UNSUBSCRIBE", channels);
-    }
-
-    pub(super) fn publish(&mut self, channel: &Channel, body: &[u8]) {
-        self.push(::redis::cmd("PUBLISH").arg(channel.as_str()).arg(body));
+        command.write_packed_command(&mut self.bytes);
     }
 
     /// Adds what stands in `later`, and empties it.
@@ -67,18 +44,6 @@ impl Commands {
             *self = Self::default();
         }
     }
-
-    fn over<'a>(&mut self, verb: &str, channels: impl IntoIterator<Item = &'a Channel>) {
-        let mut command = ::redis::cmd(verb);
-        for channel in channels {
-            command.arg(channel.as_str());
-        }
-        self.push(&command);
-    }
-
-    fn push(&mut self, command: &Cmd) {
-        command.write_packed_command(&mut self.bytes);
-    }
 }
 
 #[cfg(test)]
@@ -93,28 +58,22 @@ mod tests {
 
     #[test]
     fn commands_are_arrays_of_bulk_strings() {
-        let channel = |name| Channel::new(name).unwrap();
-        assert_eq!(said(|c| c.ping()), r"*1\r\n$4\r\nPING\r\n");
-        assert_eq!(said(|c| c.auth(None, "pw")), r"*2\r\n$4\r\nAUTH\r\n$2\r\npw\r\n");
-        assert_eq!(said(|c| c.auth(Some("u"), "")), r"*3\r\n$4\r\nAUTH\r\n$1\r\nu\r\n$0\r\n\r\n");
+        assert_eq!(said(|c| c.say(["PING"])), r"*1\r\n$4\r\nPING\r\n");
+        assert_eq!(said(|c| c.say(["AUTH", "pw"])), r"*2\r\n$4\r\nAUTH\r\n$2\r\npw\r\n");
         assert_eq!(
-            said(Commands::set_name),
-            r"*3\r\n$6\r\nCLIENT\r\n$7\r\nSETNAME\r\n$8\r\nbarewire\r\n"
+            said(|c| c.say(["AUTH", "u", ""])),
+            r"*3\r\n$4\r\nAUTH\r\n$1\r\nu\r\n$0\r\n\r\n"
         );
         assert_eq!(
-            said(|c| c.subscribe(&[channel("a"), channel("bc")])),
+            said(|c| c.say(["SUBSCRIBE", "a", "bc"])),
             r"*3\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n$2\r\nbc\r\n"
-        );
-        assert_eq!(
-            said(|c| c.unsubscribe(&[channel("a")])),
-            r"*2\r\n$11\r\nUNSUBSCRIBE\r\n$1\r\na\r\n"
         );
     }
 
     #[test]
     fn no_argument_can_smuggle_a_command_in() {
         assert_eq!(
-            said(|c| c.publish(&Channel::new("x").unwrap(), b"\r\nQUIT\r\n")),
+            said(|c| c.say([&b"PUBLISH"[..], b"x", b"\r\nQUIT\r\n"])),
             r"*3\r\n$7\r\nPUBLISH\r\n$1\r\nx\r\n$8\r\n\r\nQUIT\r\n\r\n"
         );
     }
@@ -122,17 +81,17 @@ mod tests {
     #[test]
     fn what_was_written_is_gone_and_the_rest_stays_in_order() {
         let (mut commands, mut later) = (Commands::default(), Commands::default());
-        commands.ping();
+        commands.say(["PING"]);
         commands.wrote(8);
         assert_eq!(commands.rest(), b"PING\r\n");
-        later.ping();
+        later.say(["PING"]);
         commands.append(&mut later);
         assert_eq!(commands.rest(), b"PING\r\n*1\r\n$4\r\nPING\r\n");
         assert_eq!(later.rest(), b"");
         commands.wrote(20);
         assert_eq!((commands.rest(), commands.bytes.capacity()), (&b""[..], 0));
         commands.wrote(1);
-        commands.ping();
+        commands.say(["PING"]);
         assert_eq!(commands.rest().len(), 14);
     }
 }

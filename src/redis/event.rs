@@ -17,8 +17,8 @@ use crate::channel::Channel;
 /// What the loop has to do for a [`Link`](super::Link), or may want to know of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkEvent {
-    /// Resolve the host anew, open a socket, and say [`connected`](super::Link::connected) or
-    /// [`connect_failed`](super::Link::connect_failed).
+    /// Resolve the host anew, open a socket, and say [`connected`](super::Session::connected) or
+    /// [`connect_failed`](super::Session::connect_failed).
     Connect,
     /// Drop the socket, or the try for one, without a word.
     Disconnect,
@@ -74,8 +74,8 @@ pub enum Odd {
 /// What the loop has to do for a [`Publisher`](super::Publisher), or may want to know of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublisherEvent {
-    /// Resolve the host anew, open a socket, and say [`connected`](super::Publisher::connected) or
-    /// [`connect_failed`](super::Publisher::connect_failed).
+    /// Resolve the host anew, open a socket, and say [`connected`](super::Session::connected) or
+    /// [`connect_failed`](super::Session::connect_failed).
     Connect,
     /// Drop the socket, or the try for one, without a word.
     Disconnect,

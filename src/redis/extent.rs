@@ -12,18 +12,17 @@
 //!   payload. It is here because the crate's parser limits nothing, reads ahead past the end of a
 //!   value, and swallows a wrong type byte that arrives alone.
 //! * A length is judged where it is declared, before the first byte of what it announces.
-//! * Arrays are counted, not recursed into, and an error stands at one exact byte, however the
-//!   bytes were cut.
+//! * Arrays are counted, not entered: each adds its elements to what is still missing. An error
+//!   stands at one exact byte, however the bytes were cut.
 
 use std::fmt;
 
 /// The longest `+`, `-` or `:` line. Redis' own are below 1 KiB; the parser scans an unfinished line
 /// anew with every piece that arrives, so this bounds that work.
 const MAX_LINE_BYTES: usize = 16 << 10;
-/// The most elements of one array. Pub/Sub has 3, or 4 with patterns.
+/// The most elements of all arrays of one reply together, which bounds their depth as well. Pub/Sub
+/// has 3, or 4 with patterns.
 const MAX_ITEMS: usize = 64;
-/// The most arrays inside each other. Pub/Sub has 1.
-const MAX_DEPTH: usize = 4;
 
 /// Why what Redis sent is no reply that can be read on. Nothing after it can be trusted, so the
 /// connection ends; the subscription state is rebuilt on the next one.
@@ -37,8 +36,8 @@ pub enum ReplyError {
     UnendedBulk,
     /// RESP2 simple strings, errors, integers: a line over 16 KiB.
     LineTooLong,
-    /// RESP2 arrays: more than 64 elements, or more than 4 inside each other.
-    TooNested,
+    /// RESP2 arrays: more than 64 elements, with those of the arrays inside.
+    TooManyItems,
     /// No RESP2 rule: the reply is, or announces to be, longer than what is read at most.
     TooLong,
     /// RESP2 lines: what the parser refused, such as an integer without digits or a line that is not
@@ -53,7 +52,7 @@ impl fmt::Display for ReplyError {
             Self::BadLength => "a length that is no number",
             Self::UnendedBulk => "a bulk string longer than announced",
             Self::LineTooLong => "a line over 16 KiB",
-            Self::TooNested => "an array too large for anything that was asked",
+            Self::TooManyItems => "an array too large for anything that was asked",
             Self::TooLong => "a reply over the limit; publish smaller messages",
             Self::Unparsable => "a malformed line",
         })
@@ -64,11 +63,14 @@ impl fmt::Display for ReplyError {
 #[derive(Clone, Copy)]
 enum Place {
     Type,
-    Line { bytes: usize, after_cr: bool },
-    Length { of: Counted, so_far: Length },
-    Body { left: usize },
-    BodyCr,
-    BodyLf,
+    /// In a line, of which this many bytes were read.
+    Line(usize),
+    /// After `$` or `*`: how many of what, as far as it was read.
+    Length(Counted, Option<usize>),
+    /// In the payload of a bulk string, of which this many bytes are left.
+    Body(usize),
+    /// These bytes end the value, and any other breaks the rule.
+    End(&'static [u8], ReplyError),
 }
 
 #[derive(Clone, Copy)]
@@ -77,29 +79,21 @@ enum Counted {
     Items,
 }
 
-/// The text between `$` or `*` and its LF, as far as it was read.
-#[derive(Clone, Copy)]
-enum Length {
-    Empty,
-    Minus,
-    Nil,
-    Number(usize),
-    /// CR was read; `None` is nil.
-    Cr(Option<usize>),
-}
-
 /// The way through one value, byte by byte.
 pub(super) struct Extent {
     place: Place,
-    /// How many values each open array still waits for, the innermost last.
-    open: Vec<usize>,
+    /// Whether the byte before was CR.
+    after_cr: bool,
+    /// How many elements its arrays have announced, and how many values are still to come.
+    items: usize,
+    missing: usize,
     bytes: usize,
     max_bytes: usize,
 }
 
 impl Extent {
     pub(super) fn new(max_bytes: usize) -> Self {
-        Self { place: Place::Type, open: Vec::new(), bytes: 0, max_bytes }
+        Self { place: Place::Type, after_cr: false, items: 0, missing: 1, bytes: 0, max_bytes }
     }
 
     /// Goes on through `input`: how many of its bytes belong to the value and are sound, and with
@@ -108,25 +102,22 @@ impl Extent {
     pub(super) fn advance(&mut self, input: &[u8]) -> (usize, Result<Option<usize>, ReplyError>) {
         let mut taken = 0;
         while let Some((&byte, rest)) = input.get(taken..).and_then(<[u8]>::split_first) {
-            let mut step = 1;
-            let ended = if let Place::Body { left } = self.place {
-                step = left.min(rest.len() + 1);
-                self.place =
-                    if step == left { Place::BodyCr } else { Place::Body { left: left - step } };
-                Ok(false)
-            } else {
-                self.byte(byte)
-            };
-            match ended {
+            match self.step(byte, rest.len()) {
                 Err(rule) => return (taken, Err(rule)),
-                Ok(_) if self.bytes + step > self.max_bytes => {
+                Ok((step, _)) if self.bytes + step > self.max_bytes => {
                     return (taken, Err(ReplyError::TooLong));
                 }
-                Ok(ended) => {
+                Ok((step, ended)) => {
                     taken += step;
                     self.bytes += step;
-                    if ended && self.close() {
-                        return (taken, Ok(Some(std::mem::take(&mut self.bytes))));
+                    if ended {
+                        self.place = Place::Type;
+                        self.missing -= 1;
+                    }
+                    if self.missing == 0 {
+                        let bytes = self.bytes;
+                        *self = Self::new(self.max_bytes);
+                        return (taken, Ok(Some(bytes)));
                     }
                 }
             }
@@ -134,86 +125,67 @@ impl Extent {
         (taken, Ok(None))
     }
 
-    /// One byte outside the payload of a bulk string; whether it is the last of a value.
-    fn byte(&mut self, byte: u8) -> Result<bool, ReplyError> {
+    /// Takes `byte`, or in a payload as many as there are with the `more` bytes after it: how many
+    /// that were, and whether a value ends with them.
+    fn step(&mut self, byte: u8, more: usize) -> Result<(usize, bool), ReplyError> {
+        let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
         self.place = match self.place {
             Place::Type => match byte {
-                b'+' | b'-' | b':' => Place::Line { bytes: 0, after_cr: false },
-                b'$' => Place::Length { of: Counted::Bytes, so_far: Length::Empty },
-                b'*' => Place::Length { of: Counted::Items, so_far: Length::Empty },
+                b'+' | b'-' | b':' => Place::Line(0),
+                b'$' => Place::Length(Counted::Bytes, None),
+                b'*' => Place::Length(Counted::Items, None),
                 _ => return Err(ReplyError::UnknownType),
             },
-            Place::Line { after_cr: true, .. } if byte == b'\n' => return Ok(true),
-            Place::Line { bytes: MAX_LINE_BYTES, .. } => return Err(ReplyError::LineTooLong),
-            Place::Line { bytes, .. } => Place::Line { bytes: bytes + 1, after_cr: byte == b'\r' },
-            Place::Length { of, so_far: Length::Cr(length) } if byte == b'\n' => {
+            Place::Line(_) if after_cr && byte == b'\n' => return Ok((1, true)),
+            Place::Line(MAX_LINE_BYTES) => return Err(ReplyError::LineTooLong),
+            Place::Line(bytes) => Place::Line(bytes + 1),
+            Place::Length(_, None) if byte == b'-' => Place::End(b"1\r\n", ReplyError::BadLength),
+            Place::Length(of, Some(length)) if after_cr && byte == b'\n' => {
                 return self.announced(of, length);
             }
-            Place::Length { of, so_far } => Place::Length { of, so_far: so_far.next(byte)? },
-            Place::BodyCr if byte == b'\r' => Place::BodyLf,
-            Place::BodyLf if byte == b'\n' => return Ok(true),
-            // (`advance` walks over a body in one step and never asks about one of its bytes.)
-            Place::Body { left: _ } | Place::BodyCr | Place::BodyLf => {
-                return Err(ReplyError::UnendedBulk);
+            Place::Length(_, Some(_)) if !after_cr && byte == b'\r' => self.place,
+            Place::Length(of, number) if !after_cr && byte.is_ascii_digit() => {
+                let tens = number.unwrap_or(0).checked_mul(10);
+                let number = tens.and_then(|tens| tens.checked_add(usize::from(byte - b'0')));
+                Place::Length(of, Some(number.ok_or(ReplyError::BadLength)?))
             }
+            Place::Length(..) => return Err(ReplyError::BadLength),
+            Place::Body(left) => {
+                let step = left.min(more + 1);
+                self.place = Place::body(left - step);
+                return Ok((step, false));
+            }
+            Place::End([last], _) if byte == *last => return Ok((1, true)),
+            Place::End([next, rest @ ..], rule) if byte == *next => Place::End(rest, rule),
+            Place::End(_, rule) => return Err(rule),
         };
-        Ok(false)
+        Ok((1, false))
     }
 
     /// A length line is complete: what it announces is checked before any of it has arrived.
-    fn announced(&mut self, of: Counted, length: Option<usize>) -> Result<bool, ReplyError> {
-        let Some(length) = length else { return Ok(true) };
-        match of {
+    fn announced(&mut self, of: Counted, length: usize) -> Result<(usize, bool), ReplyError> {
+        self.place = match of {
             Counted::Bytes if length > self.max_bytes.saturating_sub(self.bytes) => {
-                Err(ReplyError::TooLong)
+                return Err(ReplyError::TooLong);
             }
-            Counted::Bytes => {
-                self.place = if length == 0 { Place::BodyCr } else { Place::Body { left: length } };
-                Ok(false)
+            Counted::Bytes => Place::body(length),
+            Counted::Items if length > MAX_ITEMS - self.items => {
+                return Err(ReplyError::TooManyItems);
             }
-            Counted::Items if length > MAX_ITEMS || self.open.len() == MAX_DEPTH => {
-                Err(ReplyError::TooNested)
-            }
-            Counted::Items if length == 0 => Ok(true),
+            // An array ends with its length; its elements are values that come after it.
             Counted::Items => {
-                self.open.push(length);
-                self.place = Place::Type;
-                Ok(false)
+                self.items += length;
+                self.missing += length;
+                return Ok((1, true));
             }
-        }
-    }
-
-    /// A value has ended, and with it every array whose last element it was; whether none is open.
-    fn close(&mut self) -> bool {
-        self.place = Place::Type;
-        while let Some(left) = self.open.last_mut() {
-            *left -= 1;
-            if *left > 0 {
-                return false;
-            }
-            self.open.pop();
-        }
-        true
+        };
+        Ok((1, false))
     }
 }
 
-impl Length {
-    fn next(self, byte: u8) -> Result<Self, ReplyError> {
-        let digit = usize::from(byte.wrapping_sub(b'0'));
-        let number = match self {
-            Self::Empty if byte == b'-' => return Ok(Self::Minus),
-            Self::Minus if byte == b'1' => return Ok(Self::Nil),
-            Self::Nil if byte == b'\r' => return Ok(Self::Cr(None)),
-            Self::Number(number) if byte == b'\r' => return Ok(Self::Cr(Some(number))),
-            Self::Empty => 0,
-            Self::Number(number) => number,
-            Self::Minus | Self::Nil | Self::Cr(_) => return Err(ReplyError::BadLength),
-        };
-        if digit > 9 {
-            return Err(ReplyError::BadLength);
-        }
-        let number = number.checked_mul(10).and_then(|tens| tens.checked_add(digit));
-        number.map(Self::Number).ok_or(ReplyError::BadLength)
+impl Place {
+    fn body(left: usize) -> Self {
+        if left == 0 { Self::End(b"\r\n", ReplyError::UnendedBulk) } else { Self::Body(left) }
     }
 }
 
@@ -262,6 +234,7 @@ mod tests {
     #[test]
     fn a_broken_rule_stands_at_one_byte_however_the_bytes_are_cut() {
         let long = [&b"-"[..], &[b'x'; MAX_LINE_BYTES + 1]].concat();
+        let deep = b"*1\r\n".repeat(MAX_ITEMS + 1);
         for (input, at, rule) in [
             (&b"HTTP/1.1 400 Bad Request\r\n"[..], 0, ReplyError::UnknownType),
             (b"\x15\x03\x01", 0, ReplyError::UnknownType),
@@ -276,9 +249,10 @@ mod tests {
             (b"$99999999999999999999\r\n", 20, ReplyError::BadLength),
             (b"$2\r\nabcd", 6, ReplyError::UnendedBulk),
             (b"$2\r\nab\rx", 7, ReplyError::UnendedBulk),
-            (b"*65\r\n", 4, ReplyError::TooNested),
-            (b"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", 19, ReplyError::TooNested),
-            (b"*1000000000\r\n", 12, ReplyError::TooNested),
+            (b"*65\r\n", 4, ReplyError::TooManyItems),
+            (b"*60\r\n:1\r\n*5\r\n", 12, ReplyError::TooManyItems),
+            (&deep, 4 * MAX_ITEMS + 3, ReplyError::TooManyItems),
+            (b"*1000000000\r\n", 12, ReplyError::TooManyItems),
             (b"$9223372036854775807\r\n", 21, ReplyError::TooLong),
             (b"$100000\r\n", 8, ReplyError::TooLong),
             (&long, MAX_LINE_BYTES + 1, ReplyError::LineTooLong),

@@ -65,34 +65,9 @@ impl Refusal {
         }
     }
 
-    /// Whether this passes by itself. What does not is a setting that somebody has to change.
-    #[must_use]
-    pub fn is_temporary(self) -> bool {
-        match self {
-            Self::Loading | Self::MasterDown | Self::ReadOnly => true,
-            Self::WrongPassword
-            | Self::NeedlessPassword
-            | Self::NoAuth
-            | Self::NoPermission
-            | Self::Protected
-            | Self::TooManyClients
-            | Self::Other => false,
-        }
-    }
-
     /// Whether it is about the one command, so that the connection is as good as before.
     pub(super) fn spares_the_connection(self) -> bool {
-        match self {
-            Self::NoPermission | Self::Other => true,
-            Self::WrongPassword
-            | Self::NeedlessPassword
-            | Self::NoAuth
-            | Self::Protected
-            | Self::Loading
-            | Self::MasterDown
-            | Self::ReadOnly
-            | Self::TooManyClients => false,
-        }
+        matches!(self, Self::NoPermission | Self::Other)
     }
 }
 
@@ -135,18 +110,17 @@ pub(super) enum Greeting {
 impl Greeting {
     /// Says all of the greeting; returns the answer that comes first.
     pub(super) fn say(credentials: &Credentials, commands: &mut Commands) -> Self {
-        let first = match (&credentials.username, &credentials.password) {
-            (None, None) => Self::Name,
-            (username, password) => {
-                // A user without a password is a user with `nopass`, to whom any will do.
-                let password = password.as_deref().unwrap_or_default();
-                commands.auth(username.as_deref(), password);
-                Self::Auth
-            }
-        };
-        commands.set_name();
-        commands.ping();
-        first
+        let Credentials { username, password } = credentials;
+        let is_somebody = username.is_some() || password.is_some();
+        if is_somebody {
+            // A user without a password is a user with `nopass`, to whom any will do.
+            let password = password.as_deref().unwrap_or_default();
+            commands.say(["AUTH"].into_iter().chain(username.as_deref()).chain([password]));
+        }
+        // So that `CLIENT LIST` tells an operator who this is.
+        commands.say(["CLIENT", "SETNAME", "barewire"]);
+        commands.say(["PING"]);
+        if is_somebody { Self::Auth } else { Self::Name }
     }
 
     /// Takes the answer that was waited for: which comes next, or `None` when Redis has been greeted.

@@ -1,294 +1,147 @@
-//! The link that is subscribed to channels, as a machine of bytes and time.
-//!
-//! ```text
-//!              deadline              connected()             all answered
-//!   Waiting --------------> Connecting ----------> Greeting --------------> Live
-//!      ^       Connect          |                      |         Live        |
-//!      '------------------------'----------------------'---------------------'
-//!         Down: no connection, its end, no answer, a refusal, an unreadable or misplaced reply
-//! ```
+//! The link that is subscribed to channels: a [`Session`] that follows wishes, and pings.
 //!
 //! What to notice:
-//! * It never gives up: from every state a deadline or an event leads back to Connecting, and what
-//!   is wanted is asked for again from what is wanted *then*, not from a list of old commands.
+//! * What is wanted is asked for again on every new connection, from what is wanted *then*, not from
+//!   a list of old commands.
 //! * A channel is live when `Subscribed` says so, and no longer when `Down` does; nothing is said to
 //!   be live because it was sent.
-//! * Nothing outlives its connection: bytes, half a message, questions and answers go with it.
+//! * It pings whether or not messages flow: only an answer shows that Redis still hears it.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::address::Credentials;
-use super::backoff::Backoff;
-use super::commands::Commands;
 use super::event::{LinkEvent, Odd};
-use super::greeting::{Greeting, Refusal};
-use super::reason::{ConnectFailure, Ended, Reason};
-use super::replies::Replies;
+use super::reason::Reason;
+use super::session::{Line, Session, Talk};
 use super::shape::Reply;
-use super::subscriptions::{Denied, Destination, Subscriptions};
-use super::{ANSWER_DEADLINE, CONNECT_DEADLINE, PING_EVERY};
+use super::subscriptions::Subscriptions;
+use super::{ANSWER_DEADLINE, MAX_REPLY_BYTES, PING_EVERY};
 use crate::channel::Channel;
 use crate::now::Now;
 
-/// What a [`Link`] has to know.
-#[derive(Clone, Debug)]
-pub struct LinkSettings {
-    /// Who to be to Redis.
-    pub credentials: Credentials,
-    /// The longest payload that is passed on; a longer one is dropped and reported.
-    pub max_message_bytes: usize,
-    /// The longest reply that is read, framing included; a longer one ends the connection.
-    pub max_reply_bytes: usize,
-}
-
-enum State {
-    Waiting { until: Duration },
-    Connecting { until: Duration },
-    Greeting { next: Greeting, until: Duration },
-    Live { ping_at: Duration, answer_by: Option<Duration> },
-}
-
-/// The subscriber link. It starts by wanting to connect: its first [`deadline`](Self::deadline) is
+/// The subscriber link. It starts by wanting to connect: its first [`deadline`](Session::deadline) is
 /// the start of the process.
-pub struct Link {
-    settings: LinkSettings,
-    state: State,
-    backoff: Backoff,
-    replies: Replies,
-    commands: Commands,
+pub type Link = Session<Subscribing>;
+
+/// The talk of a [`Link`].
+pub struct Subscribing {
     subscriptions: Subscriptions,
-    events: VecDeque<LinkEvent>,
+    max_message_bytes: usize,
+    /// When the next PING is due, while the link is live.
+    ping_at: Option<Duration>,
+    /// When the answer that comes next is overdue, if one is owed.
+    answer_by: Option<Duration>,
 }
 
-impl Link {
-    /// A link that will be who `settings` say; `seed` decides the jitter of its back-off.
+impl Session<Subscribing> {
+    /// A link that greets Redis with `credentials` and drops and reports what was published with over
+    /// `max_message_bytes`; `seed` decides the jitter of its back-off.
     #[must_use]
-    pub fn new(settings: LinkSettings, seed: u64) -> Self {
-        Self {
-            state: State::Waiting { until: Duration::ZERO },
-            backoff: Backoff::new(seed),
-            replies: Replies::new(settings.max_reply_bytes),
-            commands: Commands::default(),
-            subscriptions: Subscriptions::default(),
-            events: VecDeque::new(),
-            settings,
-        }
+    pub fn new(credentials: Credentials, max_message_bytes: usize, seed: u64) -> Self {
+        let subscriptions = Subscriptions::default();
+        let talk = Subscribing { subscriptions, max_message_bytes, ping_at: None, answer_by: None };
+        Self::begin(credentials, talk, seed)
     }
 
     /// `channel` is wanted, now and after every reconnect. `Subscribed` or `Denied` answers once the
     /// link is live.
     pub fn subscribe(&mut self, channel: &Channel, now: Now) {
-        if self.subscriptions.want(channel) {
-            self.events.push_back(LinkEvent::Subscribed(channel.clone()));
+        if self.talk.subscriptions.want(channel) {
+            self.line.events.push_back(LinkEvent::Subscribed(channel.clone()));
         }
         self.say_changes(now);
     }
 
     /// `channel` is wanted no more: from here on none of its messages comes out.
     pub fn unsubscribe(&mut self, channel: &Channel, now: Now) {
-        self.subscriptions.release(channel);
+        self.talk.subscriptions.release(channel);
         self.say_changes(now);
     }
 
-    /// The socket asked for by `Connect` is open.
-    pub fn connected(&mut self, now: Now) {
-        let State::Connecting { .. } = self.state else { return };
-        let next = Greeting::say(&self.settings.credentials, &mut self.commands);
-        self.state = State::Greeting { next, until: now.since_start + ANSWER_DEADLINE };
-    }
-
-    /// The socket asked for by `Connect` could not be opened.
-    pub fn connect_failed(&mut self, why: ConnectFailure, now: Now) {
-        if let State::Connecting { .. } = self.state {
-            self.back_off(Reason::Connect(why), now);
+    fn say_changes(&mut self, now: Now) {
+        if self.is_live() {
+            self.talk.say_changes(&mut self.line, now);
         }
     }
+}
 
-    /// Redis sent `bytes`.
-    pub fn receive(&mut self, mut bytes: &[u8], now: Now) {
-        while let State::Greeting { .. } | State::Live { .. } = self.state {
-            let taken = match self.replies.read(&mut bytes) {
-                Ok(Some(value)) => self.take(Reply::from(value), now),
-                Ok(None) => return,
-                Err(error) => Err(Reason::Garbage(error)),
-            };
-            if let Err(reason) = taken {
-                self.give_up(reason, now);
-            }
+impl Talk for Subscribing {
+    type Event = LinkEvent;
+    const CONNECT: LinkEvent = LinkEvent::Connect;
+    const DISCONNECT: LinkEvent = LinkEvent::Disconnect;
+    const MAX_REPLY_BYTES: usize = MAX_REPLY_BYTES;
+
+    fn needs_redis(&self) -> bool {
+        true
+    }
+
+    fn greeted(&mut self, line: &mut Line<LinkEvent>, now: Now) {
+        self.ping_at = Some(now.since_start + PING_EVERY);
+        line.events.push_back(LinkEvent::Live);
+        self.say_changes(line, now);
+    }
+
+    fn reply(&mut self, reply: Reply, line: &mut Line<LinkEvent>, now: Now) -> Result<(), Reason> {
+        if let Reply::Message { channel, payload } = reply {
+            line.events.extend(self.message(&channel, payload));
+        } else if reply == Reply::UnknownPush {
+            line.events.push_back(LinkEvent::Odd(Odd::UnknownPush));
+        } else {
+            line.events.extend(self.subscriptions.answer(&reply)?);
+            // Redis made progress: the next answer has its whole time again, if one is owed.
+            self.answer_by = None;
+            self.say_changes(line, now);
         }
-    }
-
-    /// The socket has ended, with all received bytes handed in before.
-    pub fn eof(&mut self, ended: Ended, now: Now) {
-        match self.state {
-            State::Waiting { .. } => {}
-            State::Connecting { .. } | State::Greeting { .. } | State::Live { .. } => {
-                self.back_off(Reason::Ended(ended), now);
-            }
-        }
-    }
-
-    /// The next thing to do or to know, oldest first.
-    pub fn poll_event(&mut self) -> Option<LinkEvent> {
-        self.events.pop_front()
-    }
-
-    /// The bytes that the socket should take.
-    #[must_use]
-    pub fn output(&self) -> &[u8] {
-        self.commands.rest()
-    }
-
-    /// The socket took `count` bytes of [`output`](Self::output).
-    pub fn wrote(&mut self, count: usize) {
-        self.commands.wrote(count);
-    }
-
-    /// When to call [`on_deadline`](Self::on_deadline), on the clock of `Now::since_start`.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Duration> {
-        Some(match self.state {
-            State::Waiting { until }
-            | State::Connecting { until }
-            | State::Greeting { until, .. } => until,
-            State::Live { ping_at, answer_by } => {
-                answer_by.map_or(ping_at, |answer_by| answer_by.min(ping_at))
-            }
-        })
-    }
-
-    /// Does what is due; nothing if it is too early.
-    pub fn on_deadline(&mut self, now: Now) {
-        if self.deadline().is_none_or(|deadline| deadline > now.since_start) {
-            return;
-        }
-        match self.state {
-            State::Waiting { .. } => {
-                self.state = State::Connecting { until: now.since_start + CONNECT_DEADLINE };
-                self.events.push_back(LinkEvent::Connect);
-            }
-            State::Connecting { .. } => {
-                self.give_up(Reason::Connect(ConnectFailure::TimedOut), now);
-            }
-            State::Greeting { .. } => self.give_up(Reason::NoAnswer, now),
-            State::Live { answer_by: Some(answer_by), .. } if answer_by <= now.since_start => {
-                self.give_up(Reason::NoAnswer, now);
-            }
-            State::Live { answer_by, .. } => {
-                self.subscriptions.say_ping(&mut self.commands);
-                self.state = State::Live {
-                    ping_at: now.since_start + PING_EVERY,
-                    answer_by: answer_by.or(Some(now.since_start + ANSWER_DEADLINE)),
-                };
-            }
-        }
-    }
-
-    /// Whether Redis answers.
-    #[must_use]
-    pub fn is_live(&self) -> bool {
-        matches!(self.state, State::Live { .. })
-    }
-
-    fn take(&mut self, reply: Reply, now: Now) -> Result<(), Reason> {
-        let State::Greeting { next, .. } = self.state else { return self.take_live(reply, now) };
-        let until = now.since_start + ANSWER_DEADLINE;
-        if let Some(next) = next.answer(&reply)? {
-            self.state = State::Greeting { next, until };
-            return Ok(());
-        }
-        self.backoff.reset();
-        let ping_at = now.since_start + PING_EVERY;
-        self.state = State::Live { ping_at, answer_by: None };
-        self.events.push_back(LinkEvent::Live);
-        self.say_changes(now);
         Ok(())
     }
 
-    fn take_live(&mut self, reply: Reply, now: Now) -> Result<(), Reason> {
-        let event = match reply {
-            Reply::Message { channel, payload } => {
-                self.events.extend(self.message(&channel, payload));
-                return Ok(());
-            }
-            Reply::UnknownPush => {
-                self.events.push_back(LinkEvent::Odd(Odd::UnknownPush));
-                return Ok(());
-            }
-            Reply::Subscribed(name) => {
-                self.subscriptions.subscribed(&name)?.map(LinkEvent::Subscribed)
-            }
-            Reply::Unsubscribed(name) => {
-                self.subscriptions.unsubscribed(&name)?;
-                None
-            }
-            Reply::Pong => {
-                self.subscriptions.pong()?;
-                None
-            }
-            Reply::Refused(why @ Refusal::NoPermission) => match self.subscriptions.denied()? {
-                Denied::Channel(channel) => Some(LinkEvent::Denied { channel, why }),
-                Denied::Nobody => None,
-                Denied::Ping => Some(LinkEvent::Odd(Odd::PingDenied)),
-            },
-            Reply::Refused(why) => return Err(Reason::Refused(why)),
-            Reply::Okay | Reply::Receivers(_) | Reply::Misplaced => return Err(Reason::OutOfStep),
-        };
-        self.events.extend(event);
-        self.answered(now);
+    fn deadline(&self) -> Option<Duration> {
+        [self.ping_at, self.answer_by].into_iter().flatten().min()
+    }
+
+    fn on_deadline(&mut self, line: &mut Line<LinkEvent>, now: Now) -> Result<(), Reason> {
+        if self.answer_by.is_some_and(|answer_by| answer_by <= now.since_start) {
+            return Err(Reason::NoAnswer);
+        }
+        self.subscriptions.say_ping(&mut line.commands);
+        self.ping_at = Some(now.since_start + PING_EVERY);
+        self.answer_by.get_or_insert(now.since_start + ANSWER_DEADLINE);
         Ok(())
+    }
+
+    fn ended(&mut self, reason: Reason, was_live: bool, retry_in: Duration) -> Vec<LinkEvent> {
+        self.subscriptions.disconnected();
+        (self.ping_at, self.answer_by) = (None, None);
+        vec![LinkEvent::Down { reason, was_live, retry_in }]
+    }
+}
+
+impl Subscribing {
+    /// Says what may be said, and sees to it that an owed answer has its deadline.
+    fn say_changes(&mut self, line: &mut Line<LinkEvent>, now: Now) {
+        self.subscriptions.say_changes(&mut line.commands);
+        if self.subscriptions.awaits_answer() {
+            self.answer_by.get_or_insert(now.since_start + ANSWER_DEADLINE);
+        }
     }
 
     fn message(&self, name: &[u8], payload: Vec<u8>) -> Option<LinkEvent> {
         match self.subscriptions.destination(name) {
-            Destination::To(channel) if payload.len() > self.settings.max_message_bytes => {
+            Ok(Some(channel)) if payload.len() > self.max_message_bytes => {
                 Some(LinkEvent::TooLarge { channel, bytes: payload.len() })
             }
-            Destination::To(channel) => Some(LinkEvent::Message { channel, payload }),
-            Destination::Leftover => None,
-            Destination::Stray => Some(LinkEvent::Odd(Odd::StrayMessage)),
+            Ok(Some(channel)) => Some(LinkEvent::Message { channel, payload }),
+            Ok(None) => None,
+            Err(odd) => Some(LinkEvent::Odd(odd)),
         }
-    }
-
-    /// Redis made progress: the next answer has its whole time again, if one is owed.
-    fn answered(&mut self, now: Now) {
-        if let State::Live { answer_by, .. } = &mut self.state {
-            *answer_by = None;
-        }
-        self.say_changes(now);
-    }
-
-    /// Says what may be said, and sees to it that an owed answer has its deadline.
-    fn say_changes(&mut self, now: Now) {
-        let State::Live { answer_by, .. } = &mut self.state else { return };
-        self.subscriptions.say_changes(&mut self.commands);
-        if answer_by.is_none() && self.subscriptions.awaits_answer() {
-            *answer_by = Some(now.since_start + ANSWER_DEADLINE);
-        }
-    }
-
-    /// Ends the connection from this side.
-    fn give_up(&mut self, reason: Reason, now: Now) {
-        self.events.push_back(LinkEvent::Disconnect);
-        self.back_off(reason, now);
-    }
-
-    /// The socket is gone; waits for the next try.
-    fn back_off(&mut self, reason: Reason, now: Now) {
-        let was_live = self.is_live();
-        let retry_in = self.backoff.after(reason);
-        self.state = State::Waiting { until: now.since_start + retry_in };
-        self.replies = Replies::new(self.settings.max_reply_bytes);
-        self.commands = Commands::default();
-        self.subscriptions.disconnected();
-        self.events.push_back(LinkEvent::Down { reason, was_live, retry_in });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::extent::ReplyError;
+    use super::super::greeting::Refusal;
+    use super::super::reason::{ConnectFailure, Ended};
     use super::*;
     use proptest::prelude::*;
 
@@ -302,12 +155,8 @@ mod tests {
         Now::default().later(Duration::from_millis(millis))
     }
 
-    fn settings() -> LinkSettings {
-        LinkSettings {
-            credentials: Credentials::default(),
-            max_message_bytes: 64,
-            max_reply_bytes: 4096,
-        }
+    fn link(seed: u64) -> Link {
+        Link::new(Credentials::default(), 64, seed)
     }
 
     fn ack(kind: &str, name: &str) -> String {
@@ -336,7 +185,7 @@ mod tests {
 
     /// A link at whose start `wanted` was wanted, greeted and with its first commands written.
     fn live(wanted: &[&str]) -> Link {
-        let mut link = Link::new(settings(), 1);
+        let mut link = link(1);
         for name in wanted {
             link.subscribe(&channel(name), at(0));
         }
@@ -372,7 +221,7 @@ mod tests {
 
     #[test]
     fn waiting_wants_to_connect_at_once() {
-        let mut link = Link::new(settings(), 1);
+        let mut link = link(1);
         assert_eq!((link.deadline(), link.output()), (Some(Duration::ZERO), &b""[..]));
         link.on_deadline(at(7));
         assert_eq!(events(&mut link), [LinkEvent::Connect]);
@@ -381,13 +230,8 @@ mod tests {
 
     #[test]
     fn greeting_says_all_at_once_and_live_subscribes_to_what_is_wanted() {
-        let mut link = Link::new(
-            LinkSettings {
-                credentials: Credentials { username: None, password: Some("pw".into()) },
-                ..settings()
-            },
-            1,
-        );
+        let credentials = Credentials { username: None, password: Some("pw".into()) };
+        let mut link = Link::new(credentials, 64, 1);
         link.subscribe(&channel("b"), at(0));
         link.subscribe(&channel("a"), at(0));
         link.on_deadline(at(0));
@@ -414,7 +258,7 @@ mod tests {
             ("+OK\r\n-LOADING Redis is loading\r\n", Refusal::Loading),
             ("+OK\r\n-MASTERDOWN Link with MASTER is down\r\n", Refusal::MasterDown),
         ] {
-            let mut link = Link::new(settings(), 1);
+            let mut link = link(1);
             link.on_deadline(at(0));
             link.connected(at(0));
             link.receive(reply.as_bytes(), at(0));
@@ -429,7 +273,7 @@ mod tests {
 
     #[test]
     fn connecting_fails_or_takes_too_long() {
-        let mut link = Link::new(settings(), 1);
+        let mut link = link(1);
         link.on_deadline(at(0));
         events(&mut link);
         link.connect_failed(ConnectFailure::Refused, at(1));
@@ -450,7 +294,7 @@ mod tests {
 
     #[test]
     fn back_off_is_exact_for_a_seed_and_starts_anew_after_live() {
-        let mut link = Link::new(settings(), 1);
+        let mut link = link(1);
         let mut now = at(0);
         let mut waits = Vec::new();
         for round in 0..6 {
@@ -540,7 +384,8 @@ mod tests {
     #[test]
     fn live_reply_over_the_limit_ends_the_link_before_it_came() {
         let mut link = subscribed(&["a"]);
-        link.receive(b"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$4096\r\n", at(1));
+        let announced = format!("*3\r\n$7\r\nmessage\r\n$1\r\na\r\n${MAX_REPLY_BYTES}\r\n");
+        link.receive(announced.as_bytes(), at(1));
         assert_eq!(down(&mut link), (Reason::Garbage(ReplyError::TooLong), true));
     }
 
@@ -684,7 +529,7 @@ mod tests {
     }
 
     fn run(bytes: &[u8], sizes: &[usize]) -> (Vec<LinkEvent>, Vec<u8>, Option<Duration>) {
-        let mut link = Link::new(settings(), 3);
+        let mut link = link(3);
         for name in ["a", "b", "c"] {
             link.subscribe(&channel(name), at(0));
         }
@@ -717,7 +562,7 @@ mod tests {
             seed in any::<u64>(),
             steps in proptest::collection::vec((0..8_u8, conversation(), 0..7000_u64), 1..40),
         ) {
-            let mut link = Link::new(settings(), seed);
+            let mut link = link(seed);
             let mut now = at(0);
             for (what, bytes, pause) in steps {
                 match what {

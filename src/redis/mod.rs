@@ -3,9 +3,10 @@
 //! ```text
 //!   address.rs     redis://…  ->  where to connect, and with which credentials
 //!
-//!   link.rs        connect -> greet -> live -> back off, for ever
-//!     |  \__ subscriptions.rs   what is wanted, what Redis holds, what was asked
-//!   publisher.rs   the same, on demand
+//!   link.rs  \__ subscriptions.rs   what is wanted, what Redis holds, what was asked
+//!   publisher.rs                    what was published and is not answered
+//!     |
+//!   session.rs     connect -> greet -> live -> back off, for ever: what both have in common
 //!     |
 //!   greeting.rs    AUTH, CLIENT SETNAME, PING      reason.rs    why a connection ended
 //!   commands.rs    what is said to Redis           backoff.rs   how long to wait after that
@@ -36,6 +37,7 @@ mod link;
 mod publisher;
 mod reason;
 mod replies;
+mod session;
 mod shape;
 mod subscriptions;
 
@@ -45,9 +47,10 @@ pub use address::{Credentials, Endpoint, RedisAddress, UrlError, parse_url};
 pub use event::{LinkEvent, Odd, PublishFailure, PublisherEvent};
 pub use extent::ReplyError;
 pub use greeting::Refusal;
-pub use link::{Link, LinkSettings};
-pub use publisher::Publisher;
+pub use link::{Link, Subscribing};
+pub use publisher::{Publisher, Publishing};
 pub use reason::{ConnectFailure, Ended, Reason};
+pub use session::{Session, Talk};
 
 /// How long opening a socket may take, the look-up of its name included.
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(3);

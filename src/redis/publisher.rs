@@ -1,12 +1,5 @@
 //! The second connection to Redis, over which messages are published.
 //!
-//! ```text
-//!   Idle --publish()--> Connecting --connected()--> Greeting --all answered--> Live
-//!    ^       Connect        |                          |                         |
-//!    '----------------------'--------------------------'-------------------------'
-//!         Down: every publish that is owed fails; for a while new ones fail at once
-//! ```
-//!
 //! What to notice:
 //! * It is a connection of its own because in RESP2 a connection that is subscribed may not publish,
 //!   and it is opened at the first publish because most servers never do.
@@ -17,15 +10,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::ANSWER_DEADLINE;
 use super::address::Credentials;
-use super::backoff::Backoff;
 use super::commands::Commands;
 use super::event::{PublishFailure, PublisherEvent};
-use super::greeting::Greeting;
-use super::reason::{ConnectFailure, Ended, Reason};
-use super::replies::Replies;
+use super::reason::Reason;
+use super::session::{Line, Session, State, Talk};
 use super::shape::Reply;
-use super::{ANSWER_DEADLINE, CONNECT_DEADLINE};
 use crate::channel::Channel;
 use crate::now::Now;
 
@@ -34,15 +25,9 @@ const MAX_OWED: usize = 1_024;
 /// The most bytes of bodies that wait for their answers. A single one may be longer: its limit is
 /// `--max-publish`.
 const MAX_OWED_BYTES: usize = 16 << 20;
-/// The longest answer to anything a publisher says is one line.
-const MAX_REPLY_BYTES: usize = 64 << 10;
 
-enum State {
-    Idle { not_before: Duration, why: PublishFailure },
-    Connecting { until: Duration },
-    Greeting { next: Greeting, until: Duration },
-    Live,
-}
+/// The publishing connection. It connects when something is published, and not before.
+pub type Publisher = Session<Publishing>;
 
 /// A publish that Redis has not answered.
 struct Owed {
@@ -51,238 +36,133 @@ struct Owed {
     by: Duration,
 }
 
-/// The publishing connection.
-pub struct Publisher {
-    credentials: Credentials,
-    state: State,
-    backoff: Backoff,
-    replies: Replies,
-    commands: Commands,
-    /// Publishes that came before Redis was greeted.
-    held_back: Commands,
+/// The talk of a [`Publisher`].
+pub struct Publishing {
     owed: VecDeque<Owed>,
     owed_bytes: usize,
-    events: VecDeque<PublisherEvent>,
+    /// Publishes that came before Redis was greeted.
+    held_back: Commands,
+    /// Why a publish fails that comes before the next connection may be tried.
+    refusing: PublishFailure,
 }
 
-impl Publisher {
-    /// A publisher that will be who `credentials` say; `seed` decides the jitter of its back-off.
+impl Session<Publishing> {
+    /// A publisher that greets Redis with `credentials`; `seed` decides the jitter of its back-off.
     #[must_use]
     pub fn new(credentials: Credentials, seed: u64) -> Self {
-        Self {
-            credentials,
-            state: State::Idle { not_before: Duration::ZERO, why: PublishFailure::Unreachable },
-            backoff: Backoff::new(seed),
-            replies: Replies::new(MAX_REPLY_BYTES),
-            commands: Commands::default(),
-            held_back: Commands::default(),
+        let talk = Publishing {
             owed: VecDeque::new(),
             owed_bytes: 0,
-            events: VecDeque::new(),
-        }
+            held_back: Commands::default(),
+            refusing: PublishFailure::Unreachable,
+        };
+        Self::begin(credentials, talk, seed)
     }
 
     /// Publishes `body` to `channel`. `Published` or `Failed` with this `ticket` follows, at once or
     /// within [`ANSWER_DEADLINE`].
     pub fn publish(&mut self, ticket: u64, channel: &Channel, body: &[u8], now: Now) {
-        if let State::Idle { not_before, why } = self.state {
-            if now.since_start < not_before {
-                return self.events.push_back(PublisherEvent::Failed { ticket, why });
+        if let State::Waiting { until } = self.state {
+            if now.since_start < until {
+                let why = self.talk.refusing;
+                return self.line.events.push_back(PublisherEvent::Failed { ticket, why });
             }
-            self.state = State::Connecting { until: now.since_start + CONNECT_DEADLINE };
-            self.events.push_back(PublisherEvent::Connect);
+            self.connect(now);
         }
-        let too_long = !self.owed.is_empty() && self.owed_bytes + body.len() > MAX_OWED_BYTES;
-        if too_long || self.owed.len() == MAX_OWED {
+        let Publishing { owed, owed_bytes, held_back, .. } = &mut self.talk;
+        let too_long = !owed.is_empty() && *owed_bytes + body.len() > MAX_OWED_BYTES;
+        if too_long || owed.len() == MAX_OWED {
             let why = PublishFailure::TooMany;
-            return self.events.push_back(PublisherEvent::Failed { ticket, why });
+            return self.line.events.push_back(PublisherEvent::Failed { ticket, why });
         }
         let by = now.since_start + ANSWER_DEADLINE;
-        self.owed.push_back(Owed { ticket, bytes: body.len(), by });
-        self.owed_bytes += body.len();
+        owed.push_back(Owed { ticket, bytes: body.len(), by });
+        *owed_bytes += body.len();
         // Not before the greeting went well: a PUBLISH that is refused with its AUTH is a plain
         // failure, one that slipped through as the default user would not be.
-        let line = if self.is_live() { &mut self.commands } else { &mut self.held_back };
-        line.publish(channel, body);
+        let greeted = matches!(self.state, State::Live);
+        let commands = if greeted { &mut self.line.commands } else { held_back };
+        commands.say([b"PUBLISH", channel.as_str().as_bytes(), body]);
+    }
+}
+
+impl Talk for Publishing {
+    type Event = PublisherEvent;
+    const CONNECT: PublisherEvent = PublisherEvent::Connect;
+    const DISCONNECT: PublisherEvent = PublisherEvent::Disconnect;
+    /// The longest answer to anything a publisher says is one line.
+    const MAX_REPLY_BYTES: usize = 64 << 10;
+
+    fn needs_redis(&self) -> bool {
+        !self.owed.is_empty()
     }
 
-    /// The socket asked for by `Connect` is open.
-    pub fn connected(&mut self, now: Now) {
-        let State::Connecting { .. } = self.state else { return };
-        let next = Greeting::say(&self.credentials, &mut self.commands);
-        self.state = State::Greeting { next, until: now.since_start + ANSWER_DEADLINE };
+    fn greeted(&mut self, line: &mut Line<PublisherEvent>, _: Now) {
+        line.commands.append(&mut self.held_back);
     }
 
-    /// The socket asked for by `Connect` could not be opened.
-    pub fn connect_failed(&mut self, why: ConnectFailure, now: Now) {
-        if let State::Connecting { .. } = self.state {
-            self.back_off(Reason::Connect(why), now);
-        }
-    }
-
-    /// Redis sent `bytes`.
-    pub fn receive(&mut self, mut bytes: &[u8], now: Now) {
-        while let State::Greeting { .. } | State::Live = self.state {
-            let taken = match self.replies.read(&mut bytes) {
-                Ok(Some(value)) => self.take(&Reply::from(value), now),
-                Ok(None) => return,
-                Err(error) => Err(Reason::Garbage(error)),
-            };
-            if let Err(reason) = taken {
-                self.give_up(reason, now);
-            }
-        }
-    }
-
-    /// The socket has ended, with all received bytes handed in before.
-    pub fn eof(&mut self, ended: Ended, now: Now) {
-        match self.state {
-            State::Idle { .. } => {}
-            State::Connecting { .. } | State::Greeting { .. } | State::Live => {
-                self.back_off(Reason::Ended(ended), now);
-            }
-        }
-    }
-
-    /// The next thing to do or to know, oldest first.
-    pub fn poll_event(&mut self) -> Option<PublisherEvent> {
-        self.events.pop_front()
-    }
-
-    /// The bytes that the socket should take.
-    #[must_use]
-    pub fn output(&self) -> &[u8] {
-        self.commands.rest()
-    }
-
-    /// The socket took `count` bytes of [`output`](Self::output).
-    pub fn wrote(&mut self, count: usize) {
-        self.commands.wrote(count);
-    }
-
-    /// When to call [`on_deadline`](Self::on_deadline), on the clock of `Now::since_start`.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Duration> {
-        let oldest = self.owed.front().map(|owed| owed.by);
-        match self.state {
-            State::Idle { .. } => None,
-            State::Connecting { until } | State::Greeting { until, .. } => {
-                Some(oldest.map_or(until, |oldest| oldest.min(until)))
-            }
-            State::Live => oldest,
-        }
-    }
-
-    /// Does what is due; nothing if it is too early.
-    pub fn on_deadline(&mut self, now: Now) {
-        if self.deadline().is_none_or(|deadline| deadline > now.since_start) {
-            return;
-        }
-        let reason = match self.state {
-            State::Connecting { .. } => Reason::Connect(ConnectFailure::TimedOut),
-            // An answer that came later would be taken for that of the next publish, so the
-            // connection goes with the answer.
-            State::Idle { .. } | State::Greeting { .. } | State::Live => Reason::NoAnswer,
-        };
-        self.give_up(reason, now);
-    }
-
-    /// Whether Redis has been greeted and the connection stands.
-    #[must_use]
-    pub fn is_live(&self) -> bool {
-        matches!(self.state, State::Live)
-    }
-
-    fn take(&mut self, reply: &Reply, now: Now) -> Result<(), Reason> {
-        let State::Greeting { next, .. } = self.state else { return self.take_answer(reply) };
-        if let Some(next) = next.answer(reply)? {
-            self.state = State::Greeting { next, until: now.since_start + ANSWER_DEADLINE };
+    fn reply(
+        &mut self,
+        reply: Reply,
+        line: &mut Line<PublisherEvent>,
+        _: Now,
+    ) -> Result<(), Reason> {
+        if let Reply::Receivers(receivers) = reply {
+            let ticket = self.answered().ok_or(Reason::OutOfStep)?;
+            line.events.push_back(PublisherEvent::Published { ticket, receivers });
             return Ok(());
         }
-        self.backoff.reset();
-        self.state = State::Live;
-        self.commands.append(&mut self.held_back);
-        Ok(())
+        let Reply::Refused(refusal) = reply else { return Err(Reason::OutOfStep) };
+        let ticket = self.answered().ok_or(Reason::Refused(refusal))?;
+        let why = PublishFailure::Refused(refusal);
+        line.events.push_back(PublisherEvent::Failed { ticket, why });
+        // Else the next one would fare no better; a new connection may find another Redis.
+        if refusal.spares_the_connection() { Ok(()) } else { Err(Reason::Refused(refusal)) }
     }
 
-    fn take_answer(&mut self, reply: &Reply) -> Result<(), Reason> {
-        match *reply {
-            Reply::Receivers(receivers) => {
-                let ticket = self.answered().ok_or(Reason::OutOfStep)?;
-                self.events.push_back(PublisherEvent::Published { ticket, receivers });
-                Ok(())
-            }
-            Reply::Refused(refusal) => {
-                let ticket = self.answered().ok_or(Reason::Refused(refusal))?;
-                let why = PublishFailure::Refused(refusal);
-                self.events.push_back(PublisherEvent::Failed { ticket, why });
-                // Else the next one would fare no better; a new connection may find another Redis.
-                if refusal.spares_the_connection() { Ok(()) } else { Err(Reason::Refused(refusal)) }
-            }
-            Reply::Okay
-            | Reply::Pong
-            | Reply::Subscribed(_)
-            | Reply::Unsubscribed(_)
-            | Reply::Message { .. }
-            | Reply::UnknownPush
-            | Reply::Misplaced => Err(Reason::OutOfStep),
-        }
+    fn deadline(&self) -> Option<Duration> {
+        self.owed.front().map(|owed| owed.by)
     }
 
+    fn on_deadline(&mut self, _: &mut Line<PublisherEvent>, _: Now) -> Result<(), Reason> {
+        // An answer that came later would be taken for that of the next publish, so the connection
+        // goes with the answer.
+        Err(Reason::NoAnswer)
+    }
+
+    fn ended(&mut self, reason: Reason, was_live: bool, retry_in: Duration) -> Vec<PublisherEvent> {
+        self.refusing = if let Reason::Refused(refusal) = reason {
+            PublishFailure::Refused(refusal)
+        } else {
+            PublishFailure::Unreachable
+        };
+        let why = match was_live {
+            false => self.refusing,
+            true if reason == Reason::NoAnswer => PublishFailure::Timeout,
+            true => PublishFailure::Broken,
+        };
+        self.held_back = Commands::default();
+        self.owed_bytes = 0;
+        let failed =
+            self.owed.drain(..).map(|Owed { ticket, .. }| PublisherEvent::Failed { ticket, why });
+        let down = PublisherEvent::Down { reason, refuses_for: retry_in };
+        [down].into_iter().chain(failed).collect()
+    }
+}
+
+impl Publishing {
     /// The oldest publish is answered; its ticket.
     fn answered(&mut self) -> Option<u64> {
         let Owed { ticket, bytes, .. } = self.owed.pop_front()?;
         self.owed_bytes = self.owed_bytes.saturating_sub(bytes);
         Some(ticket)
     }
-
-    /// Ends the connection from this side.
-    fn give_up(&mut self, reason: Reason, now: Now) {
-        self.events.push_back(PublisherEvent::Disconnect);
-        self.back_off(reason, now);
-    }
-
-    /// The socket is gone, and with it every answer that was owed.
-    fn back_off(&mut self, reason: Reason, now: Now) {
-        let live = self.is_live();
-        let refuses_for = match reason {
-            // A connection that nobody needs may end as it likes: Redis has a `timeout` for such.
-            Reason::Ended(_) if live && self.owed.is_empty() => Duration::ZERO,
-            Reason::Connect(_)
-            | Reason::Ended(_)
-            | Reason::NoAnswer
-            | Reason::Refused(_)
-            | Reason::Garbage(_)
-            | Reason::OutOfStep => self.backoff.after(reason),
-        };
-        let unsent = match reason {
-            Reason::Refused(refusal) => PublishFailure::Refused(refusal),
-            Reason::Connect(_)
-            | Reason::Ended(_)
-            | Reason::NoAnswer
-            | Reason::Garbage(_)
-            | Reason::OutOfStep => PublishFailure::Unreachable,
-        };
-        let why = match live {
-            false => unsent,
-            true if reason == Reason::NoAnswer => PublishFailure::Timeout,
-            true => PublishFailure::Broken,
-        };
-        self.events.push_back(PublisherEvent::Down { reason, refuses_for });
-        let failed = self.owed.drain(..);
-        self.events
-            .extend(failed.map(|Owed { ticket, .. }| PublisherEvent::Failed { ticket, why }));
-        self.owed_bytes = 0;
-        self.replies = Replies::new(MAX_REPLY_BYTES);
-        self.commands = Commands::default();
-        self.held_back = Commands::default();
-        self.state = State::Idle { not_before: now.since_start + refuses_for, why: unsent };
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::greeting::Refusal;
+    use super::super::reason::{ConnectFailure, Ended};
     use super::*;
     use proptest::prelude::*;
 

@@ -65,7 +65,10 @@ impl Reason {
     pub(super) fn is_lasting(self) -> bool {
         match self {
             Self::Connect(_) | Self::Ended(_) | Self::NoAnswer => false,
-            Self::Refused(refusal) => !refusal.is_temporary(),
+            // Those that do not pass by themselves are a setting that somebody has to change.
+            Self::Refused(why) => {
+                !matches!(why, Refusal::Loading | Refusal::MasterDown | Refusal::ReadOnly)
+            }
             // These come after a greeting that went well, which makes the back-off start anew: only
             // the longest wait keeps a peer that repeats them from being called without a pause.
             Self::Garbage(_) | Self::OutOfStep => true,

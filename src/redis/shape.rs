@@ -17,13 +17,15 @@
 //! * The text of an error is not kept. Redis repeats what it was sent in some of them, and that may
 //!   have been a password.
 
-use ::redis::Value;
+use std::mem::take;
+
+use ::redis::Value::{self, Array, BulkString, Int, Okay, ServerError, SimpleString};
 
 use super::greeting::Refusal;
 
 /// What Redis said.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Reply {
+pub enum Reply {
     Okay,
     Pong,
     Receivers(u64),
@@ -44,46 +46,35 @@ impl From<Value> for Reply {
     fn from(value: Value) -> Self {
         // `Value` may grow kinds with the crate, so it is asked for those of RESP2, the most
         // frequent first.
-        if let Value::Array(items) = value {
-            return Self::push(items);
+        if let Array(mut items) = value {
+            return Self::push(&mut items);
         }
-        if let Value::ServerError(error) = value {
+        if let ServerError(error) = value {
             return Self::Refused(Refusal::classify(error.code(), error.details()));
         }
-        if let Value::Int(count) = value {
+        if let Int(count) = value {
             return u64::try_from(count).map_or(Self::Misplaced, Self::Receivers);
         }
-        if let Value::SimpleString(text) = &value {
+        if let SimpleString(text) = &value {
             return if text == "PONG" { Self::Pong } else { Self::Misplaced };
         }
-        if value == Value::Okay { Self::Okay } else { Self::Misplaced }
+        if value == Okay { Self::Okay } else { Self::Misplaced }
     }
 }
 
 impl Reply {
-    fn push(items: Vec<Value>) -> Self {
-        use Value::{BulkString, Int};
-        let mut items = items.into_iter();
-        match (items.next(), items.next(), items.next(), items.next()) {
-            (
-                Some(BulkString(kind)),
-                Some(BulkString(channel)),
-                Some(BulkString(payload)),
-                None,
-            ) if kind == b"message" => Self::Message { channel, payload },
-            (Some(BulkString(kind)), Some(BulkString(channel)), Some(Int(_)), None)
-                if kind == b"subscribe" =>
-            {
-                Self::Subscribed(channel)
+    fn push(items: &mut [Value]) -> Self {
+        match items {
+            [BulkString(kind), BulkString(channel), BulkString(payload)] if kind == b"message" => {
+                Self::Message { channel: take(channel), payload: take(payload) }
             }
-            (Some(BulkString(kind)), Some(BulkString(channel)), Some(Int(_)), None)
-                if kind == b"unsubscribe" =>
-            {
-                Self::Unsubscribed(channel)
+            [BulkString(kind), BulkString(channel), Int(_)] if kind == b"subscribe" => {
+                Self::Subscribed(take(channel))
             }
-            (Some(BulkString(kind)), Some(BulkString(_)), None, None) if kind == b"pong" => {
-                Self::Pong
+            [BulkString(kind), BulkString(channel), Int(_)] if kind == b"unsubscribe" => {
+                Self::Unsubscribed(take(channel))
             }
+            [BulkString(kind), BulkString(_)] if kind == b"pong" => Self::Pong,
             _ => Self::UnknownPush,
         }
     }

@@ -20,16 +20,21 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::commands::Commands;
+use super::event::{LinkEvent, Odd};
+use super::greeting::Refusal;
 use super::reason::Reason;
+use super::shape::Reply;
 use crate::channel::Channel;
 
 /// The most names in one round.
 const ROUND: usize = 1_000;
 
 /// What Redis does with a channel on this connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Fact {
     NotHeld,
+    /// Not held, and the batch that it was asked for with was denied: ask for it by itself.
+    Denied,
     Asked,
     Held,
     Leaving,
@@ -38,36 +43,16 @@ enum Fact {
 struct Standing {
     wanted: bool,
     fact: Fact,
-    /// Its batch was denied: ask for it by itself.
-    alone: bool,
 }
 
-/// A command that Redis has not answered, or not yet for all of its names.
+/// An answer that Redis owes.
 enum Asked {
-    Subscribe { names: VecDeque<Channel>, begun: bool },
-    Unsubscribe { names: VecDeque<Channel> },
-    Ping,
-}
-
-/// Where a message goes.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Destination {
-    /// To those who wanted it.
-    To(Channel),
-    /// Nowhere: nobody wants it any more, and Redis could not know.
-    Leftover,
-    /// Nowhere: this channel was never asked for, or its end was acknowledged.
-    Stray,
-}
-
-/// Who was denied.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Denied {
-    /// This channel, which is no longer wanted.
-    Channel(Channel),
-    /// A channel that nobody wants any more, or a batch: its names will be tried one by one.
-    Nobody,
-    /// A PING, which is an answer like any other.
+    /// `batch` is the number of names of the command, at its first name, and 0 at the others.
+    Subscribe {
+        channel: Channel,
+        batch: usize,
+    },
+    Unsubscribe(Channel),
     Ping,
 }
 
@@ -78,167 +63,111 @@ pub(super) struct Subscriptions {
     /// Channels whose wish and fact differ, to go out with the next round.
     changes: BTreeSet<Channel>,
     asked: VecDeque<Asked>,
-    /// Names of the current round that are not answered yet.
-    unanswered: usize,
 }
 
 impl Subscriptions {
     /// `channel` is wanted; whether Redis holds it already, so that no acknowledgement will come.
     pub(super) fn want(&mut self, channel: &Channel) -> bool {
-        let standing = self.channels.entry(channel.clone()).or_insert(Standing {
-            wanted: true,
-            fact: Fact::NotHeld,
-            alone: false,
-        });
+        let new = Standing { wanted: true, fact: Fact::NotHeld };
+        let standing = self.channels.entry(channel.clone()).or_insert(new);
         standing.wanted = true;
-        match standing.fact {
-            Fact::NotHeld => {
-                self.changes.insert(channel.clone());
-                false
-            }
-            Fact::Held => {
-                self.changes.remove(channel);
-                true
-            }
-            // The answer on its way settles it.
-            Fact::Asked | Fact::Leaving => false,
-        }
+        let is_held = standing.fact == Fact::Held;
+        self.compare(channel);
+        is_held
     }
 
     /// `channel` is wanted no more.
     pub(super) fn release(&mut self, channel: &Channel) {
         let Some(standing) = self.channels.get_mut(channel) else { return };
         standing.wanted = false;
-        match standing.fact {
-            Fact::NotHeld => {
-                self.changes.remove(channel);
-                self.channels.remove(channel);
-            }
-            Fact::Held => {
-                self.changes.insert(channel.clone());
-            }
-            Fact::Asked | Fact::Leaving => {}
-        }
+        self.compare(channel);
     }
 
     /// The connection is gone, and with it all that Redis held and was asked. What is wanted stays.
     pub(super) fn disconnected(&mut self) {
         self.asked.clear();
-        self.unanswered = 0;
         self.channels.retain(|_, standing| standing.wanted);
         for standing in self.channels.values_mut() {
-            (standing.fact, standing.alone) = (Fact::NotHeld, false);
+            standing.fact = Fact::NotHeld;
         }
         self.changes = self.channels.keys().cloned().collect();
     }
 
     /// Says the next round of changes, if there are any and the last one was answered.
     pub(super) fn say_changes(&mut self, commands: &mut Commands) {
-        if self.unanswered > 0 {
+        if self.asked.iter().any(|asked| !matches!(asked, Asked::Ping)) {
             return;
         }
-        let (mut subscribe, mut unsubscribe) = (VecDeque::new(), VecDeque::new());
-        while self.unanswered < ROUND
-            && let Some(channel) = self.changes.pop_first()
-        {
+        let (mut subscribe, mut unsubscribe) = (Vec::new(), Vec::new());
+        for _ in 0..ROUND {
+            let Some(channel) = self.changes.pop_first() else { break };
             let Some(standing) = self.channels.get_mut(&channel) else { continue };
-            self.unanswered += 1;
+            let was_denied = standing.fact == Fact::Denied;
+            standing.fact = if standing.wanted { Fact::Asked } else { Fact::Leaving };
             if !standing.wanted {
-                standing.fact = Fact::Leaving;
-                unsubscribe.push_back(channel);
-                continue;
-            }
-            standing.fact = Fact::Asked;
-            if standing.alone {
-                commands.subscribe([&channel]);
-                let names = VecDeque::from([channel]);
-                self.asked.push_back(Asked::Subscribe { names, begun: false });
+                unsubscribe.push(channel);
+            } else if was_denied {
+                self.say_subscribe(vec![channel], commands);
             } else {
-                subscribe.push_back(channel);
+                subscribe.push(channel);
             }
         }
-        if !subscribe.is_empty() {
-            commands.subscribe(&subscribe);
-            self.asked.push_back(Asked::Subscribe { names: subscribe, begun: false });
-        }
-        if !unsubscribe.is_empty() {
-            commands.unsubscribe(&unsubscribe);
-            self.asked.push_back(Asked::Unsubscribe { names: unsubscribe });
-        }
+        self.say_subscribe(subscribe, commands);
+        say_names("UNSUBSCRIBE", &unsubscribe, commands);
+        self.asked.extend(unsubscribe.into_iter().map(Asked::Unsubscribe));
     }
 
     pub(super) fn say_ping(&mut self, commands: &mut Commands) {
-        commands.ping();
+        commands.say(["PING"]);
         self.asked.push_back(Asked::Ping);
     }
 
-    /// Redis says that it holds the channel `name`: the channel, if it is still wanted.
+    /// Takes the answer to what was asked first: what it means to the loop, if anything.
     ///
     /// # Errors
-    /// That was not the next thing asked.
-    pub(super) fn subscribed(&mut self, name: &[u8]) -> Result<Option<Channel>, Reason> {
-        let Some(Asked::Subscribe { begun, .. }) = self.asked.front_mut() else {
-            return Err(Reason::OutOfStep);
-        };
-        *begun = true;
-        let channel = self.answered(name)?;
-        let Some(standing) = self.channels.get_mut(&channel) else { return Ok(None) };
-        (standing.fact, standing.alone) = (Fact::Held, false);
-        if standing.wanted {
-            return Ok(Some(channel));
+    /// It answers something else, or refuses more than one command. Drop the connection.
+    pub(super) fn answer(&mut self, reply: &Reply) -> Result<Option<LinkEvent>, Reason> {
+        let denied = *reply == Reply::Refused(Refusal::NoPermission);
+        if let Reply::Refused(why) = *reply
+            && !denied
+        {
+            return Err(Reason::Refused(why));
         }
-        self.changes.insert(channel);
-        Ok(None)
-    }
-
-    /// Redis says that it no longer holds the channel `name`.
-    ///
-    /// # Errors
-    /// That was not the next thing asked.
-    pub(super) fn unsubscribed(&mut self, name: &[u8]) -> Result<(), Reason> {
-        let Some(Asked::Unsubscribe { .. }) = self.asked.front() else {
-            return Err(Reason::OutOfStep);
-        };
-        let channel = self.answered(name)?;
-        self.not_held(channel);
-        Ok(())
-    }
-
-    /// Redis answers a PING.
-    ///
-    /// # Errors
-    /// That was not the next thing asked.
-    pub(super) fn pong(&mut self) -> Result<(), Reason> {
-        let ping = matches!(self.asked.pop_front(), Some(Asked::Ping));
-        if ping { Ok(()) } else { Err(Reason::OutOfStep) }
-    }
-
-    /// Redis says that it is not permitted to do what was asked next.
-    ///
-    /// # Errors
-    /// Nothing was asked that could be denied, or it was already granted in part.
-    pub(super) fn denied(&mut self) -> Result<Denied, Reason> {
-        match self.asked.pop_front() {
-            Some(Asked::Ping) => Ok(Denied::Ping),
-            Some(Asked::Subscribe { names, begun: false }) => {
-                self.unanswered = self.unanswered.saturating_sub(names.len());
-                Ok(self.denied_names(names))
+        match self.asked.pop_front().ok_or(Reason::OutOfStep)? {
+            Asked::Ping if *reply == Reply::Pong => Ok(None),
+            Asked::Ping if denied => Ok(Some(LinkEvent::Odd(Odd::PingDenied))),
+            Asked::Subscribe { channel, .. }
+                if *reply == Reply::Subscribed(channel.as_str().into()) =>
+            {
+                let wanted = self.became(Fact::Held, &channel);
+                Ok(wanted.then_some(LinkEvent::Subscribed(channel)))
             }
-            Some(Asked::Subscribe { .. } | Asked::Unsubscribe { .. }) | None => {
-                Err(Reason::OutOfStep)
+            Asked::Unsubscribe(channel)
+                if *reply == Reply::Unsubscribed(channel.as_str().into()) =>
+            {
+                self.became(Fact::NotHeld, &channel);
+                Ok(None)
             }
+            Asked::Subscribe { channel, batch } if denied && batch > 0 => {
+                Ok(self.denied(channel, batch))
+            }
+            // Denied as well: a command of which a name was granted before.
+            Asked::Ping | Asked::Subscribe { .. } | Asked::Unsubscribe(_) => Err(Reason::OutOfStep),
         }
     }
 
-    /// Where a message of the channel `name` goes.
-    pub(super) fn destination(&self, name: &[u8]) -> Destination {
-        let found =
-            std::str::from_utf8(name).ok().and_then(|name| self.channels.get_key_value(name));
-        let Some((channel, standing)) = found else { return Destination::Stray };
+    /// To which channel a message of the channel `name` goes; `None` if nobody wants it any more,
+    /// which Redis could not know.
+    ///
+    /// # Errors
+    /// This channel was never asked for, or its end was acknowledged.
+    pub(super) fn destination(&self, name: &[u8]) -> Result<Option<Channel>, Odd> {
+        let found = str::from_utf8(name).ok().and_then(|name| self.channels.get_key_value(name));
+        let (channel, standing) = found.ok_or(Odd::StrayMessage)?;
         match standing.fact {
-            Fact::Held if standing.wanted => Destination::To(channel.clone()),
-            Fact::Held | Fact::Leaving => Destination::Leftover,
-            Fact::NotHeld | Fact::Asked => Destination::Stray,
+            Fact::Held => Ok(standing.wanted.then(|| channel.clone())),
+            Fact::Leaving => Ok(None),
+            Fact::NotHeld | Fact::Denied | Fact::Asked => Err(Odd::StrayMessage),
         }
     }
 
@@ -247,51 +176,63 @@ impl Subscriptions {
         !self.asked.is_empty()
     }
 
-    /// Takes the next name off the command that is answered, which must be `name`.
-    fn answered(&mut self, name: &[u8]) -> Result<Channel, Reason> {
-        let Some(Asked::Subscribe { names, .. } | Asked::Unsubscribe { names }) =
-            self.asked.front_mut()
-        else {
-            return Err(Reason::OutOfStep);
-        };
-        let channel = names.pop_front().ok_or(Reason::OutOfStep)?;
-        if channel.as_str().as_bytes() != name {
-            return Err(Reason::OutOfStep);
-        }
-        if names.is_empty() {
-            self.asked.pop_front();
-        }
-        self.unanswered = self.unanswered.saturating_sub(1);
-        Ok(channel)
-    }
-
-    fn denied_names(&mut self, names: VecDeque<Channel>) -> Denied {
-        let single = names.len() == 1;
+    fn say_subscribe(&mut self, names: Vec<Channel>, commands: &mut Commands) {
+        say_names("SUBSCRIBE", &names, commands);
+        let mut batch = names.len();
         for channel in names {
-            let wanted = self.not_held(channel.clone());
-            if single && wanted {
-                self.release(&channel);
-                return Denied::Channel(channel);
-            }
-            if let Some(standing) = self.channels.get_mut(&channel) {
-                standing.alone = true;
-            }
+            self.asked.push_back(Asked::Subscribe { channel, batch });
+            batch = 0;
         }
-        Denied::Nobody
     }
 
-    /// Redis does not hold `channel`: asks for it anew, or forgets it; whether it is wanted.
-    fn not_held(&mut self, channel: Channel) -> bool {
-        let wanted = self.channels.get_mut(&channel).is_some_and(|standing| {
-            standing.fact = Fact::NotHeld;
-            standing.wanted
-        });
-        if wanted {
-            self.changes.insert(channel);
-        } else {
-            self.channels.remove(&channel);
+    /// The command of `batch` names that begins with `channel` was denied. If it had but one, that is
+    /// the denied one, and no longer wanted.
+    fn denied(&mut self, channel: Channel, batch: usize) -> Option<LinkEvent> {
+        let wanted = self.became(Fact::Denied, &channel);
+        if batch == 1 {
+            self.release(&channel);
+            return wanted.then_some(LinkEvent::Denied { channel, why: Refusal::NoPermission });
         }
+        for _ in 1..batch {
+            if let Some(Asked::Subscribe { channel, .. }) = self.asked.pop_front() {
+                self.became(Fact::Denied, &channel);
+            }
+        }
+        None
+    }
+
+    /// Redis has answered about `channel`; whether it is wanted.
+    fn became(&mut self, fact: Fact, channel: &Channel) -> bool {
+        let Some(standing) = self.channels.get_mut(channel) else { return false };
+        standing.fact = fact;
+        let wanted = standing.wanted;
+        self.compare(channel);
         wanted
+    }
+
+    /// Notes whether wish and fact differ, and forgets a channel that has neither.
+    fn compare(&mut self, channel: &Channel) {
+        let Some(standing) = self.channels.get(channel) else { return };
+        match (standing.fact, standing.wanted) {
+            (Fact::NotHeld | Fact::Denied, true) | (Fact::Held, false) => {
+                self.changes.insert(channel.clone());
+            }
+            (Fact::NotHeld | Fact::Denied, false) => {
+                self.changes.remove(channel);
+                self.channels.remove(channel);
+            }
+            (Fact::Held, true) => {
+                self.changes.remove(channel);
+            }
+            // The answer on its way settles it.
+            (Fact::Asked | Fact::Leaving, _) => {}
+        }
+    }
+}
+
+fn say_names(verb: &str, names: &[Channel], commands: &mut Commands) {
+    if !names.is_empty() {
+        commands.say([verb].into_iter().chain(names.iter().map(Channel::as_str)));
     }
 }
 
@@ -312,6 +253,23 @@ mod tests {
         words.join(" ")
     }
 
+    fn subscribed(subs: &mut Subscriptions, name: &str) -> Result<Option<LinkEvent>, Reason> {
+        subs.answer(&Reply::Subscribed(name.into()))
+    }
+
+    fn unsubscribed(subs: &mut Subscriptions, name: &str) -> Result<Option<LinkEvent>, Reason> {
+        subs.answer(&Reply::Unsubscribed(name.into()))
+    }
+
+    fn denied(subs: &mut Subscriptions) -> Result<Option<LinkEvent>, Reason> {
+        subs.answer(&Reply::Refused(Refusal::NoPermission))
+    }
+
+    /// That Redis now holds `name`, and that it is wanted.
+    fn granted(name: &str) -> Result<Option<LinkEvent>, Reason> {
+        Ok(Some(LinkEvent::Subscribed(channel(name))))
+    }
+
     fn wanting(names: &[&str]) -> Subscriptions {
         let mut subscriptions = Subscriptions::default();
         for name in names {
@@ -324,7 +282,7 @@ mod tests {
         let mut subscriptions = wanting(names);
         round(&mut subscriptions);
         for name in names {
-            assert_eq!(subscriptions.subscribed(name.as_bytes()), Ok(Some(channel(name))));
+            assert_eq!(subscribed(&mut subscriptions, name), granted(name));
         }
         subscriptions
     }
@@ -335,13 +293,13 @@ mod tests {
         assert_eq!(round(&mut subs), "SUBSCRIBE a b");
         subs.want(&channel("c"));
         assert_eq!(round(&mut subs), "");
-        assert_eq!(subs.subscribed(b"a"), Ok(Some(channel("a"))));
+        assert_eq!(subscribed(&mut subs, "a"), granted("a"));
         assert_eq!(round(&mut subs), "");
-        assert_eq!(subs.subscribed(b"b"), Ok(Some(channel("b"))));
+        assert_eq!(subscribed(&mut subs, "b"), granted("b"));
         subs.release(&channel("a"));
         assert_eq!(round(&mut subs), "SUBSCRIBE c UNSUBSCRIBE a");
-        assert_eq!(subs.subscribed(b"c"), Ok(Some(channel("c"))));
-        assert_eq!(subs.unsubscribed(b"a"), Ok(()));
+        assert_eq!(subscribed(&mut subs, "c"), granted("c"));
+        assert_eq!(unsubscribed(&mut subs, "a"), Ok(None));
         assert!(!subs.awaits_answer());
         assert_eq!(round(&mut subs), "");
     }
@@ -356,7 +314,7 @@ mod tests {
             let said = round(&mut subs);
             assert_eq!(said.split(' ').count(), 1 + count);
             for number in first..first + count {
-                assert!(subs.subscribed(format!("{number:04}").as_bytes()).unwrap().is_some());
+                assert!(subscribed(&mut subs, &format!("{number:04}")).unwrap().is_some());
             }
         }
         assert_eq!(round(&mut subs), "");
@@ -371,7 +329,7 @@ mod tests {
         assert!(subs.channels.is_empty() && subs.changes.is_empty());
         let mut subs = holding(&["a"]);
         subs.release(&channel("a"));
-        assert_eq!(subs.destination(b"a"), Destination::Leftover);
+        assert_eq!(subs.destination(b"a"), Ok(None));
         assert!(subs.want(&channel("a")), "held all the time");
         assert_eq!(round(&mut subs), "");
     }
@@ -381,11 +339,11 @@ mod tests {
         let mut subs = wanting(&["a"]);
         round(&mut subs);
         subs.release(&channel("a"));
-        assert_eq!(subs.subscribed(b"a"), Ok(None));
-        assert_eq!(subs.destination(b"a"), Destination::Leftover);
+        assert_eq!(subscribed(&mut subs, "a"), Ok(None));
+        assert_eq!(subs.destination(b"a"), Ok(None));
         assert_eq!(round(&mut subs), "UNSUBSCRIBE a");
-        assert_eq!(subs.unsubscribed(b"a"), Ok(()));
-        assert_eq!(subs.destination(b"a"), Destination::Stray);
+        assert_eq!(unsubscribed(&mut subs, "a"), Ok(None));
+        assert_eq!(subs.destination(b"a"), Err(Odd::StrayMessage));
         assert!(subs.channels.is_empty());
     }
 
@@ -396,12 +354,12 @@ mod tests {
         assert_eq!(round(&mut subs), "UNSUBSCRIBE a");
         assert!(!subs.want(&channel("a")));
         assert_eq!(round(&mut subs), "", "the round is not answered");
-        assert_eq!(subs.destination(b"a"), Destination::Leftover);
-        assert_eq!(subs.unsubscribed(b"a"), Ok(()));
+        assert_eq!(subs.destination(b"a"), Ok(None));
+        assert_eq!(unsubscribed(&mut subs, "a"), Ok(None));
         assert_eq!(round(&mut subs), "SUBSCRIBE a");
-        assert_eq!(subs.destination(b"a"), Destination::Stray);
-        assert_eq!(subs.subscribed(b"a"), Ok(Some(channel("a"))));
-        assert_eq!(subs.destination(b"a"), Destination::To(channel("a")));
+        assert_eq!(subs.destination(b"a"), Err(Odd::StrayMessage));
+        assert_eq!(subscribed(&mut subs, "a"), granted("a"));
+        assert_eq!(subs.destination(b"a"), Ok(Some(channel("a"))));
     }
 
     #[test]
@@ -409,12 +367,13 @@ mod tests {
         let mut subs = wanting(&["a", "b", "c", "d"]);
         round(&mut subs);
         subs.release(&channel("c"));
-        assert_eq!(subs.denied(), Ok(Denied::Nobody));
+        let why = Refusal::NoPermission;
+        assert_eq!(denied(&mut subs), Ok(None));
         assert_eq!(round(&mut subs), "SUBSCRIBE a SUBSCRIBE b SUBSCRIBE d");
         subs.release(&channel("d"));
-        assert_eq!(subs.subscribed(b"a"), Ok(Some(channel("a"))));
-        assert_eq!(subs.denied(), Ok(Denied::Channel(channel("b"))));
-        assert_eq!(subs.denied(), Ok(Denied::Nobody));
+        assert_eq!(subscribed(&mut subs, "a"), granted("a"));
+        assert_eq!(denied(&mut subs), Ok(Some(LinkEvent::Denied { channel: channel("b"), why })));
+        assert_eq!(denied(&mut subs), Ok(None));
         assert_eq!(round(&mut subs), "");
         assert_eq!(subs.channels.keys().map(Channel::as_str).collect::<Vec<_>>(), ["a"]);
         // Asked for anew by somebody else, it has its chance again.
@@ -430,29 +389,32 @@ mod tests {
             subs
         };
         let out_of_step = Err(Reason::OutOfStep);
-        assert_eq!(asked().subscribed(b"b"), Err(Reason::OutOfStep));
-        assert_eq!(asked().unsubscribed(b"a"), out_of_step);
-        assert_eq!(asked().pong(), out_of_step);
-        assert_eq!(holding(&["a"]).unsubscribed(b"a"), out_of_step);
-        assert_eq!(holding(&["a"]).subscribed(b"a"), Err(Reason::OutOfStep));
-        assert_eq!(holding(&["a"]).pong(), out_of_step);
-        assert_eq!(holding(&["a"]).denied(), Err(Reason::OutOfStep));
+        assert_eq!(subscribed(&mut asked(), "b"), Err(Reason::OutOfStep));
+        assert_eq!(unsubscribed(&mut asked(), "a"), out_of_step);
+        assert_eq!(asked().answer(&Reply::Pong), out_of_step);
+        assert_eq!(unsubscribed(&mut holding(&["a"]), "a"), out_of_step);
+        assert_eq!(subscribed(&mut holding(&["a"]), "a"), Err(Reason::OutOfStep));
+        assert_eq!(holding(&["a"]).answer(&Reply::Pong), out_of_step);
+        assert_eq!(denied(&mut holding(&["a"])), Err(Reason::OutOfStep));
         let mut subs = asked();
-        subs.subscribed(b"a").unwrap();
-        assert_eq!(subs.denied(), Err(Reason::OutOfStep), "granted in part, then denied");
+        subscribed(&mut subs, "a").unwrap();
+        assert_eq!(denied(&mut subs), Err(Reason::OutOfStep), "granted in part, then denied");
     }
 
     #[test]
     fn pings_stand_in_the_same_queue() {
-        let mut subs = wanting(&["a"]);
-        let mut commands = Commands::default();
-        subs.say_ping(&mut commands);
-        round(&mut subs);
-        assert_eq!(subs.subscribed(b"a"), Err(Reason::OutOfStep));
-        assert_eq!(subs.pong(), Ok(()));
-        assert_eq!(subs.subscribed(b"a"), Ok(Some(channel("a"))));
-        subs.say_ping(&mut commands);
-        assert_eq!(subs.denied(), Ok(Denied::Ping));
+        let asked = || {
+            let mut subs = wanting(&["a"]);
+            subs.say_ping(&mut Commands::default());
+            assert_eq!(round(&mut subs), "SUBSCRIBE a");
+            subs
+        };
+        assert_eq!(subscribed(&mut asked(), "a"), Err(Reason::OutOfStep));
+        let mut subs = asked();
+        assert_eq!(subs.answer(&Reply::Pong), Ok(None));
+        assert_eq!(subscribed(&mut subs, "a"), granted("a"));
+        subs.say_ping(&mut Commands::default());
+        assert_eq!(denied(&mut subs), Ok(Some(LinkEvent::Odd(Odd::PingDenied))));
     }
 
     #[test]
@@ -463,7 +425,7 @@ mod tests {
         subs.release(&channel("c"));
         subs.want(&channel("d"));
         subs.disconnected();
-        assert_eq!(subs.destination(b"b"), Destination::Stray);
+        assert_eq!(subs.destination(b"b"), Err(Odd::StrayMessage));
         subs.want(&channel("e"));
         subs.release(&channel("d"));
         assert!(!subs.awaits_answer());

@@ -1,0 +1,228 @@
+//! One connection to Redis, again and again: what the link and the publisher have in common.
+//!
+//! ```text
+//!              due, or needed          connected()            all answered
+//!   Waiting ------------------> Connecting -------> Greeting --------------> Live
+//!      ^          Connect           |                  |                      |
+//!      '----------------------------'------------------'----------------------'
+//!         Down: no connection, its end, no answer, a refusal, an unreadable or misplaced reply
+//! ```
+//!
+//! What to notice:
+//! * It never gives up: from every state a deadline or an event leads back to Waiting, and from there
+//!   to Connecting when its time has come and Redis is needed.
+//! * What is said once Redis has been greeted is the business of a [`Talk`]; all that can go wrong
+//!   with a connection is dealt with here, once for both.
+//! * Nothing outlives its connection: bytes, half a reply, questions and answers go with it.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::address::Credentials;
+use super::backoff::Backoff;
+use super::commands::Commands;
+use super::greeting::Greeting;
+use super::reason::{ConnectFailure, Ended, Reason};
+use super::replies::Replies;
+use super::shape::Reply;
+use super::{ANSWER_DEADLINE, CONNECT_DEADLINE};
+use crate::now::Now;
+
+/// What goes out of a session: commands to Redis, and events to the loop.
+pub struct Line<Event> {
+    pub(super) commands: Commands,
+    pub(super) events: VecDeque<Event>,
+}
+
+/// What a session is for: what it says to Redis once it is live, and what it makes of the answers.
+pub trait Talk {
+    /// What the loop is told.
+    type Event;
+    /// The order to open a socket.
+    const CONNECT: Self::Event;
+    /// The order to drop the socket.
+    const DISCONNECT: Self::Event;
+    /// The longest reply that is read, framing included; a longer one ends the connection.
+    const MAX_REPLY_BYTES: usize;
+
+    /// Whether there is anything to want from Redis just now. If not, an ended connection is neither
+    /// a failure nor opened again.
+    fn needs_redis(&self) -> bool;
+
+    /// Redis has been greeted: says what has waited for that.
+    fn greeted(&mut self, line: &mut Line<Self::Event>, now: Now);
+
+    /// Takes a reply of a live connection.
+    ///
+    /// # Errors
+    /// Why the connection is of no use any more. Drop it.
+    fn reply(&mut self, reply: Reply, line: &mut Line<Self::Event>, now: Now)
+    -> Result<(), Reason>;
+
+    /// When the talk itself has something to do.
+    fn deadline(&self) -> Option<Duration>;
+
+    /// Does what is due on a live connection.
+    ///
+    /// # Errors
+    /// An answer is overdue. Drop the connection.
+    fn on_deadline(&mut self, line: &mut Line<Self::Event>, now: Now) -> Result<(), Reason>;
+
+    /// The connection, or the try for one, is gone, and with it every answer that was owed. No other
+    /// comes before `retry_in` is over.
+    fn ended(&mut self, reason: Reason, was_live: bool, retry_in: Duration) -> Vec<Self::Event>;
+}
+
+pub(super) enum State {
+    Waiting { until: Duration },
+    Connecting { until: Duration },
+    Greeting { next: Greeting, until: Duration },
+    Live,
+}
+
+/// A connection to Redis as a machine of bytes and time, which comes back after every end.
+pub struct Session<T: Talk> {
+    credentials: Credentials,
+    pub(super) state: State,
+    backoff: Backoff,
+    replies: Replies,
+    pub(super) line: Line<T::Event>,
+    pub(super) talk: T,
+}
+
+impl<T: Talk> Session<T> {
+    pub(super) fn begin(credentials: Credentials, talk: T, seed: u64) -> Self {
+        Self {
+            credentials,
+            state: State::Waiting { until: Duration::ZERO },
+            backoff: Backoff::new(seed),
+            replies: Replies::new(T::MAX_REPLY_BYTES),
+            line: Line { commands: Commands::default(), events: VecDeque::new() },
+            talk,
+        }
+    }
+
+    /// The socket asked for by `Connect` is open.
+    pub fn connected(&mut self, now: Now) {
+        let State::Connecting { .. } = self.state else { return };
+        let next = Greeting::say(&self.credentials, &mut self.line.commands);
+        self.state = State::Greeting { next, until: now.since_start + ANSWER_DEADLINE };
+    }
+
+    /// The socket asked for by `Connect` could not be opened.
+    pub fn connect_failed(&mut self, why: ConnectFailure, now: Now) {
+        if let State::Connecting { .. } = self.state {
+            self.back_off(Reason::Connect(why), now);
+        }
+    }
+
+    /// Redis sent `bytes`.
+    pub fn receive(&mut self, mut bytes: &[u8], now: Now) {
+        while let State::Greeting { .. } | State::Live = self.state {
+            let taken = match self.replies.read(&mut bytes) {
+                Ok(Some(value)) => self.take(Reply::from(value), now),
+                Ok(None) => return,
+                Err(error) => Err(Reason::Garbage(error)),
+            };
+            if let Err(reason) = taken {
+                self.give_up(reason, now);
+            }
+        }
+    }
+
+    /// The socket has ended, with all received bytes handed in before.
+    pub fn eof(&mut self, ended: Ended, now: Now) {
+        if !matches!(self.state, State::Waiting { .. }) {
+            self.back_off(Reason::Ended(ended), now);
+        }
+    }
+
+    /// The next thing to do or to know, oldest first.
+    pub fn poll_event(&mut self) -> Option<T::Event> {
+        self.line.events.pop_front()
+    }
+
+    /// The bytes that the socket should take.
+    #[must_use]
+    pub fn output(&self) -> &[u8] {
+        self.line.commands.rest()
+    }
+
+    /// The socket took `count` bytes of [`output`](Self::output).
+    pub fn wrote(&mut self, count: usize) {
+        self.line.commands.wrote(count);
+    }
+
+    /// When to call [`on_deadline`](Self::on_deadline), on the clock of `Now::since_start`.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        let own = match self.state {
+            State::Waiting { until } => self.talk.needs_redis().then_some(until),
+            State::Connecting { until } | State::Greeting { until, .. } => Some(until),
+            State::Live => None,
+        };
+        [own, self.talk.deadline()].into_iter().flatten().min()
+    }
+
+    /// Does what is due; nothing if it is too early.
+    pub fn on_deadline(&mut self, now: Now) {
+        if self.deadline().is_none_or(|deadline| deadline > now.since_start) {
+            return;
+        }
+        let done = match self.state {
+            State::Waiting { .. } => {
+                self.connect(now);
+                Ok(())
+            }
+            State::Connecting { .. } => Err(Reason::Connect(ConnectFailure::TimedOut)),
+            State::Greeting { .. } => Err(Reason::NoAnswer),
+            State::Live => self.talk.on_deadline(&mut self.line, now),
+        };
+        if let Err(reason) = done {
+            self.give_up(reason, now);
+        }
+    }
+
+    /// Whether Redis has been greeted and the connection stands.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        matches!(self.state, State::Live)
+    }
+
+    pub(super) fn connect(&mut self, now: Now) {
+        self.state = State::Connecting { until: now.since_start + CONNECT_DEADLINE };
+        self.line.events.push_back(T::CONNECT);
+    }
+
+    fn take(&mut self, reply: Reply, now: Now) -> Result<(), Reason> {
+        let State::Greeting { next, .. } = self.state else {
+            return self.talk.reply(reply, &mut self.line, now);
+        };
+        if let Some(next) = next.answer(&reply)? {
+            self.state = State::Greeting { next, until: now.since_start + ANSWER_DEADLINE };
+        } else {
+            self.backoff.reset();
+            self.state = State::Live;
+            self.talk.greeted(&mut self.line, now);
+        }
+        Ok(())
+    }
+
+    /// Ends the connection from this side.
+    fn give_up(&mut self, reason: Reason, now: Now) {
+        self.line.events.push_back(T::DISCONNECT);
+        self.back_off(reason, now);
+    }
+
+    /// The socket is gone; waits for the next try.
+    fn back_off(&mut self, reason: Reason, now: Now) {
+        let was_live = self.is_live();
+        // A connection that nobody needs may end as it likes: Redis has a `timeout` for such.
+        let may_end = matches!(reason, Reason::Ended(_)) && was_live && !self.talk.needs_redis();
+        let retry_in = if may_end { Duration::ZERO } else { self.backoff.after(reason) };
+        self.state = State::Waiting { until: now.since_start + retry_in };
+        self.replies = Replies::new(T::MAX_REPLY_BYTES);
+        self.line.commands = Commands::default();
+        self.line.events.extend(self.talk.ended(reason, was_live, retry_in));
+    }
+}
