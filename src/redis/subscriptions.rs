@@ -12,10 +12,10 @@
 //! What to notice:
 //! * A wish is a state, not a command. Wanted, unwanted and wanted again within one turn costs
 //!   nothing; what differs from the facts when the line is free goes out in one round.
-//! * One round at a time, of at most 1,000 names: Redis, too, has other things to do, and an
-//!   acknowledgement has only one command that it can belong to.
-//! * One denied name denies its whole SUBSCRIBE, and Redis does not say which. So each of them is
-//!   asked for again, by itself.
+//! * One round at a time, of at most 1,000 names: Redis, too, has other things to do, and while an
+//!   answer is on its way a channel has no other command that it could belong to.
+//! * One denied name denies its whole SUBSCRIBE, and Redis does not say which. So each has a command
+//!   of its own, all of a round in one write: that costs Redis a microsecond or two for each.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -33,8 +33,6 @@ const ROUND: usize = 1_000;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fact {
     NotHeld,
-    /// Not held, and the batch that it was asked for with was denied: ask for it by itself.
-    Denied,
     Asked,
     Held,
     Leaving,
@@ -45,13 +43,9 @@ struct Standing {
     fact: Fact,
 }
 
-/// An answer that Redis owes.
+/// A command that Redis has not answered.
 enum Asked {
-    /// `batch` is the number of names of the command, at its first name, and 0 at the others.
-    Subscribe {
-        channel: Channel,
-        batch: usize,
-    },
+    Subscribe(Channel),
     Unsubscribe(Channel),
     Ping,
 }
@@ -98,23 +92,19 @@ impl Subscriptions {
         if self.asked.iter().any(|asked| !matches!(asked, Asked::Ping)) {
             return;
         }
-        let (mut subscribe, mut unsubscribe) = (Vec::new(), Vec::new());
         for _ in 0..ROUND {
             let Some(channel) = self.changes.pop_first() else { break };
             let Some(standing) = self.channels.get_mut(&channel) else { continue };
-            let was_denied = standing.fact == Fact::Denied;
-            standing.fact = if standing.wanted { Fact::Asked } else { Fact::Leaving };
-            if !standing.wanted {
-                unsubscribe.push(channel);
-            } else if was_denied {
-                self.say_subscribe(vec![channel], commands);
+            if standing.wanted {
+                commands.say(["SUBSCRIBE", channel.as_str()]);
+                standing.fact = Fact::Asked;
+                self.asked.push_back(Asked::Subscribe(channel));
             } else {
-                subscribe.push(channel);
+                commands.say(["UNSUBSCRIBE", channel.as_str()]);
+                standing.fact = Fact::Leaving;
+                self.asked.push_back(Asked::Unsubscribe(channel));
             }
         }
-        self.say_subscribe(subscribe, commands);
-        say_names("UNSUBSCRIBE", &unsubscribe, commands);
-        self.asked.extend(unsubscribe.into_iter().map(Asked::Unsubscribe));
     }
 
     pub(super) fn say_ping(&mut self, commands: &mut Commands) {
@@ -136,11 +126,15 @@ impl Subscriptions {
         match self.asked.pop_front().ok_or(Reason::OutOfStep)? {
             Asked::Ping if *reply == Reply::Pong => Ok(None),
             Asked::Ping if denied => Ok(Some(LinkEvent::Odd(Odd::PingDenied))),
-            Asked::Subscribe { channel, .. }
-                if *reply == Reply::Subscribed(channel.as_str().into()) =>
-            {
+            Asked::Subscribe(channel) if *reply == Reply::Subscribed(channel.as_str().into()) => {
                 let wanted = self.became(Fact::Held, &channel);
                 Ok(wanted.then_some(LinkEvent::Subscribed(channel)))
+            }
+            Asked::Subscribe(channel) if denied => {
+                let wanted = self.became(Fact::NotHeld, &channel);
+                // Nobody is told twice: whoever wants it still has to say so again.
+                self.release(&channel);
+                Ok(wanted.then_some(LinkEvent::Denied { channel, why: Refusal::NoPermission }))
             }
             Asked::Unsubscribe(channel)
                 if *reply == Reply::Unsubscribed(channel.as_str().into()) =>
@@ -148,11 +142,7 @@ impl Subscriptions {
                 self.became(Fact::NotHeld, &channel);
                 Ok(None)
             }
-            Asked::Subscribe { channel, batch } if denied && batch > 0 => {
-                Ok(self.denied(channel, batch))
-            }
-            // Denied as well: a command of which a name was granted before.
-            Asked::Ping | Asked::Subscribe { .. } | Asked::Unsubscribe(_) => Err(Reason::OutOfStep),
+            Asked::Ping | Asked::Subscribe(_) | Asked::Unsubscribe(_) => Err(Reason::OutOfStep),
         }
     }
 
@@ -167,38 +157,13 @@ impl Subscriptions {
         match standing.fact {
             Fact::Held => Ok(standing.wanted.then(|| channel.clone())),
             Fact::Leaving => Ok(None),
-            Fact::NotHeld | Fact::Denied | Fact::Asked => Err(Odd::StrayMessage),
+            Fact::NotHeld | Fact::Asked => Err(Odd::StrayMessage),
         }
     }
 
     /// Whether Redis owes an answer.
     pub(super) fn awaits_answer(&self) -> bool {
         !self.asked.is_empty()
-    }
-
-    fn say_subscribe(&mut self, names: Vec<Channel>, commands: &mut Commands) {
-        say_names("SUBSCRIBE", &names, commands);
-        let mut batch = names.len();
-        for channel in names {
-            self.asked.push_back(Asked::Subscribe { channel, batch });
-            batch = 0;
-        }
-    }
-
-    /// The command of `batch` names that begins with `channel` was denied. If it had but one, that is
-    /// the denied one, and no longer wanted.
-    fn denied(&mut self, channel: Channel, batch: usize) -> Option<LinkEvent> {
-        let wanted = self.became(Fact::Denied, &channel);
-        if batch == 1 {
-            self.release(&channel);
-            return wanted.then_some(LinkEvent::Denied { channel, why: Refusal::NoPermission });
-        }
-        for _ in 1..batch {
-            if let Some(Asked::Subscribe { channel, .. }) = self.asked.pop_front() {
-                self.became(Fact::Denied, &channel);
-            }
-        }
-        None
     }
 
     /// Redis has answered about `channel`; whether it is wanted.
@@ -214,10 +179,10 @@ impl Subscriptions {
     fn compare(&mut self, channel: &Channel) {
         let Some(standing) = self.channels.get(channel) else { return };
         match (standing.fact, standing.wanted) {
-            (Fact::NotHeld | Fact::Denied, true) | (Fact::Held, false) => {
+            (Fact::NotHeld, true) | (Fact::Held, false) => {
                 self.changes.insert(channel.clone());
             }
-            (Fact::NotHeld | Fact::Denied, false) => {
+            (Fact::NotHeld, false) => {
                 self.changes.remove(channel);
                 self.channels.remove(channel);
             }
@@ -227,12 +192,6 @@ impl Subscriptions {
             // The answer on its way settles it.
             (Fact::Asked | Fact::Leaving, _) => {}
         }
-    }
-}
-
-fn say_names(verb: &str, names: &[Channel], commands: &mut Commands) {
-    if !names.is_empty() {
-        commands.say([verb].into_iter().chain(names.iter().map(Channel::as_str)));
     }
 }
 
@@ -290,16 +249,16 @@ mod tests {
     #[test]
     fn wishes_go_out_in_one_round_and_the_next_waits_for_its_answers() {
         let mut subs = wanting(&["a", "b"]);
-        assert_eq!(round(&mut subs), "SUBSCRIBE a b");
+        assert_eq!(round(&mut subs), "SUBSCRIBE a SUBSCRIBE b");
         subs.want(&channel("c"));
         assert_eq!(round(&mut subs), "");
         assert_eq!(subscribed(&mut subs, "a"), granted("a"));
         assert_eq!(round(&mut subs), "");
         assert_eq!(subscribed(&mut subs, "b"), granted("b"));
         subs.release(&channel("a"));
-        assert_eq!(round(&mut subs), "SUBSCRIBE c UNSUBSCRIBE a");
-        assert_eq!(subscribed(&mut subs, "c"), granted("c"));
+        assert_eq!(round(&mut subs), "UNSUBSCRIBE a SUBSCRIBE c");
         assert_eq!(unsubscribed(&mut subs, "a"), Ok(None));
+        assert_eq!(subscribed(&mut subs, "c"), granted("c"));
         assert!(!subs.awaits_answer());
         assert_eq!(round(&mut subs), "");
     }
@@ -312,7 +271,7 @@ mod tests {
         }
         for (first, count) in [(0, 1000), (1000, 1000), (2000, 500)] {
             let said = round(&mut subs);
-            assert_eq!(said.split(' ').count(), 1 + count);
+            assert_eq!(said.split(' ').count(), 2 * count);
             for number in first..first + count {
                 assert!(subscribed(&mut subs, &format!("{number:04}")).unwrap().is_some());
             }
@@ -363,14 +322,11 @@ mod tests {
     }
 
     #[test]
-    fn a_denied_batch_is_tried_name_by_name() {
-        let mut subs = wanting(&["a", "b", "c", "d"]);
-        round(&mut subs);
-        subs.release(&channel("c"));
-        let why = Refusal::NoPermission;
-        assert_eq!(denied(&mut subs), Ok(None));
+    fn a_denied_channel_takes_no_other_with_it() {
+        let mut subs = wanting(&["a", "b", "d"]);
         assert_eq!(round(&mut subs), "SUBSCRIBE a SUBSCRIBE b SUBSCRIBE d");
         subs.release(&channel("d"));
+        let why = Refusal::NoPermission;
         assert_eq!(subscribed(&mut subs, "a"), granted("a"));
         assert_eq!(denied(&mut subs), Ok(Some(LinkEvent::Denied { channel: channel("b"), why })));
         assert_eq!(denied(&mut subs), Ok(None));
@@ -396,9 +352,10 @@ mod tests {
         assert_eq!(subscribed(&mut holding(&["a"]), "a"), Err(Reason::OutOfStep));
         assert_eq!(holding(&["a"]).answer(&Reply::Pong), out_of_step);
         assert_eq!(denied(&mut holding(&["a"])), Err(Reason::OutOfStep));
-        let mut subs = asked();
-        subscribed(&mut subs, "a").unwrap();
-        assert_eq!(denied(&mut subs), Err(Reason::OutOfStep), "granted in part, then denied");
+        let mut subs = holding(&["a"]);
+        subs.release(&channel("a"));
+        round(&mut subs);
+        assert_eq!(denied(&mut subs), Err(Reason::OutOfStep), "nobody is denied an UNSUBSCRIBE");
     }
 
     #[test]
@@ -429,7 +386,7 @@ mod tests {
         subs.want(&channel("e"));
         subs.release(&channel("d"));
         assert!(!subs.awaits_answer());
-        assert_eq!(round(&mut subs), "SUBSCRIBE a b e");
+        assert_eq!(round(&mut subs), "SUBSCRIBE a SUBSCRIBE b SUBSCRIBE e");
     }
 
     #[test]
