@@ -3,7 +3,8 @@
 //! What to notice:
 //! * Exit codes: 0 after a clean end, 1 for what failed at run time, 2 for wrong usage.
 //! * A log line is one line: whatever a peer sent, control characters in it are escaped.
-//! * A closed or full stderr ends nothing: what cannot be written is dropped.
+//! * A closed or full stderr neither ends nor stops anything: what cannot be written is dropped,
+//!   and how much that was is said when it can be.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 use barewire::net;
 use barewire::options::{self, Command};
 use log::Record;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 const RUN_TIME_FAILURE: u8 = 1;
 const WRONG_USAGE: u8 = 2;
@@ -52,11 +54,54 @@ fn say(text: &dyn fmt::Display) {
 
 /// Sends the log to stderr: at info, or as `RUST_LOG` says.
 fn start_log() {
-    // A line that cannot be written is dropped by env_logger, which is what is wanted here.
     let filter = env_logger::Env::default().default_filter_or("info");
     env_logger::Builder::from_env(filter)
         .format(|out, record| line(out, record, wall_clock()))
+        .target(env_logger::Target::Pipe(Box::new(Stderr { dropped: 0 })))
         .init();
+}
+
+/// The log's way out. The server has one thread, and whoever does not read its log must not be able
+/// to stop it: so a line goes out only if that cannot block.
+struct Stderr {
+    /// Lines that could not be written since the last one that could.
+    dropped: u64,
+}
+
+/// POSIX: a pipe that is ready for writing takes this much without blocking (PIPE_BUF, at least).
+const UNBLOCKED_BYTES: usize = 4096;
+
+impl Write for Stderr {
+    /// Takes one line, always whole: written, cut, or counted as dropped.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if !is_writable(&io::stderr()) {
+            self.dropped += 1;
+            return Ok(line.len());
+        }
+        let mut text = String::new();
+        if self.dropped > 0 {
+            text = format!("({} lines of log were dropped: nobody read them)\n", self.dropped);
+        }
+        let mut bytes = text.into_bytes();
+        bytes.extend_from_slice(line);
+        if bytes.len() > UNBLOCKED_BYTES {
+            bytes.truncate(UNBLOCKED_BYTES - 1);
+            bytes.push(b'\n');
+        }
+        self.dropped = 0;
+        // A stderr that is closed says so here, and nobody is left to tell.
+        let _ = io::stderr().write_all(&bytes);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn is_writable(stderr: &io::Stderr) -> bool {
+    let mut polled = [PollFd::new(stderr, PollFlags::OUT)];
+    matches!(poll(&mut polled, Some(&Timespec::default())), Ok(1))
 }
 
 #[allow(

@@ -125,7 +125,7 @@ const BANS: [(&str, &[&str], &str); 16] = [
     ("std::os", &["net", "options"], IO),
     ("mio::", &["net"], IO),
     ("socket2::", &["net"], IO),
-    ("rustix::", &["net"], IO),
+    ("rustix::", &["net", "main.rs"], IO),
     ("std::fs", &[], "the server reads no file while it runs: what it needs is embedded"),
     ("Instant", &["net"], "time comes in as Now, so that virtual time can drive every machine"),
     ("SystemTime", &["net", "main.rs"], "time comes in as Now; only a log line has its own"),

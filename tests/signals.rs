@@ -197,3 +197,56 @@ fn port_alone_means_every_address_and_the_start_line_says_so() {
     eventually("it listens", SOON, || TcpStream::connect(("127.0.0.1", port)).is_ok());
     assert_eq!(Client::connect(port).get("/healthz").status, 200);
 }
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let port = support::redis::quiet_port();
+    let mut command = support::barewire();
+    // Its stderr is a pipe that stays unread and is full after 64 KiB.
+    command.args(["--bind", &format!("127.0.0.1:{port}")]).env("RUST_LOG", "trace");
+    let _server = support::Running(command.spawn().unwrap());
+    eventually("it listens", SOON, || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let mut client = Client::connect(port);
+    for _ in 0..900 {
+        assert_eq!(client.get("/healthz?with=a&long=query&that=fills&the=log").status, 200);
+    }
+}
+
+#[test]
+fn a_process_that_was_stopped_closes_nobody_for_its_own_silence() {
+    let server = Server::start(&["--ping", "300ms", "--idle-timeout", "1s", "--awake", "off"]);
+    let mut clients: Vec<_> = (0..20).map(|_| server.subscriber("/")).collect();
+    server.signal(Signal::STOP);
+    std::thread::sleep(Duration::from_millis(1500)); // what is tested is that time passes
+    server.signal(Signal::CONT);
+    for client in &mut clients {
+        let frame = client.frame();
+        assert!(frame.is_ping(), "{frame:?}");
+        client.send_frame(0x8a, &frame.payload);
+    }
+    server.publish("ruby", b"still here");
+    for client in &mut clients {
+        assert_eq!(client.message(), "still here");
+    }
+}
+
+#[test]
+fn while_draining_nothing_is_published_and_nobody_is_told_that_it_was() {
+    let (server, _stuck) = {
+        let server = Server::start(&["--drain", "60s", "--max-publish", "64k"]);
+        let mut stuck = Client::connect_narrow(server.port());
+        stuck.upgrade("/?channel=ruby");
+        for _ in 0..25 {
+            server.publish("ruby", &[b'a'; 60_000]);
+        }
+        (server, stuck)
+    };
+    // A head that is begun keeps its connection; the rest of it comes while draining.
+    let mut late = server.client();
+    late.send("POST /publish?channel=ruby HTTP/1.1\r\nHost: localhost\r\n");
+    let mut idle = server.client();
+    assert_eq!(idle.get("/readyz").status, 200);
+    server.signal(Signal::TERM);
+    assert_eq!(late.response().status, 503);
+    assert_eq!(idle.rest(), b"", "who is between two requests gets the end");
+}

@@ -12,7 +12,6 @@ use std::time::Duration;
 use mio::{Registry, Token};
 
 use super::resolve::Resolver;
-use super::stop::Phase;
 use super::upstream::Upstream;
 use super::{LINK, PUBLISHER, RESOLVER, Server};
 use crate::channel::{AWAKE, Channel};
@@ -53,11 +52,10 @@ impl Redis {
         })
     }
 
-    pub(super) fn deadline(&self) -> Option<Duration> {
-        [self.link.machine.deadline(), self.publisher.machine.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+    /// The next deadline of the two machines; who no longer serves does not listen to the link.
+    pub(super) fn deadline(&self, is_serving: bool) -> Option<Duration> {
+        let link = is_serving.then(|| self.link.machine.deadline()).flatten();
+        [link, self.publisher.machine.deadline()].into_iter().flatten().min()
     }
 
     /// Whether there is something to read at once. The link is read only by who still serves.
@@ -149,19 +147,26 @@ impl Server {
     /// Reads what Redis has sent, up to this turn's budget, into the logs. It reads on until the
     /// socket is empty, because every message that a pass carries more costs the clients no write.
     pub(super) fn listen_to_bus(&mut self, now: Now) {
+        let is_serving = self.is_serving();
+        if let Some(redis) = &mut self.redis
+            && redis.deadline(is_serving).is_some_and(|deadline| deadline <= now.since_start)
+        {
+            // The answer that a deadline waits for may be there already.
+            redis.link.listen();
+            redis.publisher.listen();
+        }
         let mut budget = self.site.limits.bus_budget_bytes;
         while let Some(redis) = &mut self.redis
+            && is_serving
             && budget > 0
             && redis.link.has_input()
             && !self.broadcast.is_full()
-            && self.phase == Phase::Serving
         {
             budget = budget.saturating_sub(redis.link.fill(&mut self.buffer, now));
             self.on_link_events(now);
         }
         if let Some(redis) = &mut self.redis {
-            // What was not read yet may be the answer that a deadline waits for.
-            if !redis.link.has_input() {
+            if is_serving && !redis.link.has_input() {
                 redis.link.machine.on_deadline(now);
             }
             while redis.publisher.has_input() && redis.publisher.fill(&mut self.buffer, now) > 0 {}

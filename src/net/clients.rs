@@ -159,6 +159,11 @@ impl Server {
 
     pub(super) fn expire(&mut self, now: Now) {
         while let Some((at, id)) = self.timers.expired(now.since_start) {
+            // Nobody is judged before they were listened to. If the process was stopped for a while,
+            // what they said meanwhile waits in their socket, and the poll may not have told of it.
+            let Some(peer) = self.peers.get_mut(id) else { continue };
+            peer.listen();
+            self.serve(id, now);
             let Some(peer) = self.peers.get_mut(id) else { continue };
             peer.on_timer(at, now);
             self.serve(id, now);

@@ -63,9 +63,8 @@ const PUBLISHER: Token = Token(LINK.0 + 1);
 const RESOLVER: Token = Token(LINK.0 + 2);
 const SIGNALS: Token = Token(LINK.0 + 3);
 
-/// Events fetched in one turn, and how many full turns in a row may put the deadlines off.
+/// Events fetched in one turn.
 const EVENTS: usize = 1024;
-const MAX_UNHEARD_TURNS: u32 = 64;
 
 /// The server: every socket, and the machines behind them.
 pub struct Server {
@@ -85,8 +84,6 @@ pub struct Server {
     over: Vec<ClientId>,
     /// Every socket is read into this one.
     buffer: Box<[u8]>,
-    /// Turns in a row whose events were not all there were.
-    unheard_turns: u32,
     quiet: Quiet,
     signals: Signals,
     phase: Phase,
@@ -137,7 +134,6 @@ impl Server {
             over: Vec::new(),
             buffer: vec![0; site.limits.read_buffer_bytes].into(),
             site: Rc::new(site),
-            unheard_turns: 0,
             quiet: Quiet::default(),
             signals,
             phase: Phase::Serving,
@@ -178,20 +174,13 @@ impl Server {
         for event in events.iter() {
             self.on_event(event, now);
         }
-        // A poll that came back full has not told of everybody. After the process was stopped for a
-        // while, that may be thousands whose pongs wait to be read: nobody is closed before they are.
-        let has_heard_all =
-            events.iter().count() < EVENTS || self.unheard_turns >= MAX_UNHEARD_TURNS;
-        self.unheard_turns = if has_heard_all { 0 } else { self.unheard_turns + 1 };
         self.accept(now);
         self.listen_to_bus(now);
         self.say_awake(now);
         self.settle(now);
         self.deliver(now);
         self.close_lagging(now);
-        if has_heard_all {
-            self.expire(now);
-        }
+        self.expire(now);
         self.settle(now);
         self.speak_to_bus(now);
         self.drain(now);
@@ -211,7 +200,7 @@ impl Server {
         }
         let pauses = self.listeners.iter().filter_map(Listener::deadline);
         let awake = self.awake.as_ref().map(Awake::deadline);
-        let redis = self.redis.as_ref().and_then(Redis::deadline);
+        let redis = self.redis.as_ref().and_then(|redis| redis.deadline(self.is_serving()));
         let next = pauses
             .chain(self.timers.next_deadline())
             .chain(awake)

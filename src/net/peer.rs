@@ -164,6 +164,11 @@ impl Peer {
         }
     }
 
+    /// Reads the socket at the next chance, whether or not the poll has told of anything.
+    pub(super) fn listen(&mut self) {
+        self.is_readable = true;
+    }
+
     /// A timer has come up. If it is not the one that counts, nothing happens.
     pub(super) fn on_timer(&mut self, at: Duration, now: Now) {
         if self.armed != Some(at) {

@@ -135,6 +135,13 @@ impl<T: Talk> Upstream<T> {
         }
     }
 
+    /// Reads the socket at the next chance, whether or not the poll has told of anything.
+    pub(super) fn listen(&mut self) {
+        if let Connection::Open(open) = &mut self.connection {
+            open.is_readable = true;
+        }
+    }
+
     /// One read, handed to the machine. Gives back how many bytes it was.
     pub(super) fn fill(&mut self, buffer: &mut [u8], now: Now) -> usize {
         let Connection::Open(open) = &mut self.connection else { return 0 };

@@ -292,8 +292,8 @@ mod tests {
         assert_eq!((events(&mut link), link.output()), (vec![], &b""[..]));
     }
 
-    #[test]
-    fn back_off_is_exact_for_a_seed_and_starts_anew_after_live() {
+    /// The waits behind six ends, of which the fifth is that of a link that was live for so long.
+    fn waits(live_for: Duration) -> Vec<u128> {
         let mut link = link(1);
         let mut now = at(0);
         let mut waits = Vec::new();
@@ -302,6 +302,7 @@ mod tests {
             if round == 4 {
                 link.connected(now);
                 link.receive(GREETED, now);
+                now = now.later(live_for);
             }
             link.eof(Ended::Closed, now);
             let Some(LinkEvent::Down { retry_in, was_live, .. }) = events(&mut link).pop() else {
@@ -312,7 +313,19 @@ mod tests {
             waits.push(retry_in.as_micros());
             now = now.later(retry_in);
         }
-        assert_eq!(waits, [32852, 53462, 47927, 311547, 484, 78108]);
+        waits
+    }
+
+    #[test]
+    fn back_off_is_exact_for_a_seed_and_starts_anew_after_a_link_that_held() {
+        let held = waits(Duration::from_secs(1));
+        assert_eq!(held, [32852, 53462, 47927, 311547, 484, 78108]);
+    }
+
+    #[test]
+    fn back_off_goes_on_after_a_link_that_was_greeted_and_closed_at_once() {
+        let flapped = waits(Duration::from_millis(999));
+        assert_eq!(flapped, [32852, 53462, 47927, 311547, 7743, 1249729]);
     }
 
     #[test]

@@ -59,6 +59,9 @@ pub const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
 /// takes bytes, so every step needs this, not only the first.
 pub const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 
+/// How long a connection must have been live for the back-off to begin anew behind it.
+pub const STEADY_AFTER: Duration = Duration::from_secs(1);
+
 /// How often a live link is pinged, whether or not messages flow: they would flow on if only the way
 /// *to* Redis were broken, and every new subscription would wait for ever.
 pub const PING_EVERY: Duration = Duration::from_secs(5);

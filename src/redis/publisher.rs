@@ -80,7 +80,7 @@ impl Session<Publishing> {
         *owed_bytes += body.len();
         // Not before the greeting went well: a PUBLISH that is refused with its AUTH is a plain
         // failure, one that slipped through as the default user would not be.
-        let greeted = matches!(self.state, State::Live);
+        let greeted = matches!(self.state, State::Live { .. });
         let commands = if greeted { &mut self.line.commands } else { held_back };
         commands.say([b"PUBLISH", channel.as_str().as_bytes(), body]);
     }

@@ -25,7 +25,7 @@ use super::greeting::Greeting;
 use super::reason::{ConnectFailure, Ended, Reason};
 use super::replies::Replies;
 use super::shape::Reply;
-use super::{ANSWER_DEADLINE, CONNECT_DEADLINE};
+use super::{ANSWER_DEADLINE, CONNECT_DEADLINE, STEADY_AFTER};
 use crate::now::Now;
 
 /// What goes out of a session: commands to Redis, and events to the loop.
@@ -77,7 +77,7 @@ pub(super) enum State {
     Waiting { until: Duration },
     Connecting { until: Duration },
     Greeting { next: Greeting, until: Duration },
-    Live,
+    Live { since: Duration },
 }
 
 /// A connection to Redis as a machine of bytes and time, which comes back after every end.
@@ -118,7 +118,7 @@ impl<T: Talk> Session<T> {
 
     /// Redis sent `bytes`.
     pub fn receive(&mut self, mut bytes: &[u8], now: Now) {
-        while let State::Greeting { .. } | State::Live = self.state {
+        while let State::Greeting { .. } | State::Live { .. } = self.state {
             let taken = match self.replies.read(&mut bytes) {
                 Ok(Some(value)) => self.take(Reply::from(value), now),
                 Ok(None) => return,
@@ -159,7 +159,7 @@ impl<T: Talk> Session<T> {
         let own = match self.state {
             State::Waiting { until } => self.talk.needs_redis().then_some(until),
             State::Connecting { until } | State::Greeting { until, .. } => Some(until),
-            State::Live => None,
+            State::Live { .. } => None,
         };
         [own, self.talk.deadline()].into_iter().flatten().min()
     }
@@ -176,7 +176,7 @@ impl<T: Talk> Session<T> {
             }
             State::Connecting { .. } => Err(Reason::Connect(ConnectFailure::TimedOut)),
             State::Greeting { .. } => Err(Reason::NoAnswer),
-            State::Live => self.talk.on_deadline(&mut self.line, now),
+            State::Live { .. } => self.talk.on_deadline(&mut self.line, now),
         };
         if let Err(reason) = done {
             self.give_up(reason, now);
@@ -186,7 +186,7 @@ impl<T: Talk> Session<T> {
     /// Whether Redis has been greeted and the connection stands.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        matches!(self.state, State::Live)
+        matches!(self.state, State::Live { .. })
     }
 
     pub(super) fn connect(&mut self, now: Now) {
@@ -201,8 +201,7 @@ impl<T: Talk> Session<T> {
         if let Some(next) = next.answer(&reply)? {
             self.state = State::Greeting { next, until: now.since_start + ANSWER_DEADLINE };
         } else {
-            self.backoff.reset();
-            self.state = State::Live;
+            self.state = State::Live { since: now.since_start };
             self.talk.greeted(&mut self.line, now);
         }
         Ok(())
@@ -217,6 +216,13 @@ impl<T: Talk> Session<T> {
     /// The socket is gone; waits for the next try.
     fn back_off(&mut self, reason: Reason, now: Now) {
         let was_live = self.is_live();
+        // A greeting alone proves little: a Redis that greets and closes, again and again, would be
+        // tried again and again without a pause.
+        if let State::Live { since } = self.state
+            && now.since_start >= since + STEADY_AFTER
+        {
+            self.backoff.reset();
+        }
         // A connection that nobody needs may end as it likes: Redis has a `timeout` for such.
         let may_end = matches!(reason, Reason::Ended(_)) && was_live && !self.talk.needs_redis();
         let retry_in = if may_end { Duration::ZERO } else { self.backoff.after(reason) };
