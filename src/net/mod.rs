@@ -6,6 +6,16 @@
 //!   fairness, stands on the `again` list, or it would never be read.
 //! * Peers are removed at the end of a turn only, and their ids hold a generation. So an event that
 //!   was fetched before a peer went can never reach the one that takes its place.
+//!
+//! | file | its part of a turn |
+//! | --- | --- |
+//! | `listener.rs`, `clients.rs` | clients come, want something, and go |
+//! | `peer.rs`, `tap.rs` | one socket: read, answer, write; and whoever listens in |
+//! | `bus.rs`, `upstream.rs`, `resolve.rs` | Redis: what comes, over which socket, at which address |
+//! | `publishing.rs`, `awake.rs` | what clients publish, and what the server itself says |
+//! | `fanout.rs` | from the logs to the sockets |
+//! | `start.rs`, `stop.rs`, `clock.rs` | how it begins and ends, and what time it is |
+//! | `publish.rs` | no part of the loop: the command `barewire publish` |
 
 #![allow(
     clippy::disallowed_types,
@@ -56,6 +66,11 @@ use crate::quiet::Quiet;
 use crate::redis::RedisAddress;
 use crate::site::Site;
 use crate::timers::Timers;
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!(
+    "a client's id, which holds its generation, has to fit into a poll's token: 64 bits"
+);
 
 /// Listeners have the tokens from 0, clients those from 2^32; between them stand these.
 const LINK: Token = Token(1 << 16);
