@@ -26,7 +26,7 @@ impl<K: Ord + Copy> Default for Timers<K> {
 }
 
 impl<K: Ord + Copy> Timers<K> {
-    /// Has `key` come up at `deadline`, a time since the start, [rounded](rounded).
+    /// Has `key` come up at `deadline`, a time since the start, [`rounded`].
     pub fn arm(&mut self, deadline: Duration, key: K) {
         self.entries.push(Reverse((milliseconds_up(deadline), key)));
     }
