@@ -8,18 +8,20 @@
 //! * Cutting the input anywhere changes nothing: whatever is incomplete is kept by the state that
 //!   waits for the rest.
 //!
-//! ```text
-//!             a body comes
-//!   Head ----------> Posting
-//!   ^ ^ | \             |                             we close          the peer's Close
-//!   | +-+  \            v        101                  ------> Closing --------------+
-//!   |  |    +------> Waiting ------------> Open -----/                              |
-//!   |  | answered       |  |         ^        |                                     v
-//!   |  | and kept       |  |         | 101    | the peer closes, or breaks a rule   |
-//!   |  +------(echo)----|--|---------+        +-----------------------------> Linger --> Done
-//!   +-------------------+  |                                                     ^
-//!       answered and kept  +-- refused, or answered for the last time -----------+
-//! ```
+//! | state | leaves for | when |
+//! | --- | --- | --- |
+//! | Head | Head | a request was answered, and the connection is kept |
+//! | | Posting | the head of a publish was let in, and its body comes |
+//! | | Waiting | the rest of the process has to decide: channels, readiness |
+//! | | Open | 101 on `/echo` |
+//! | Posting | Waiting | the body is complete and to be published |
+//! | Waiting | Open | the channels are live: 101 |
+//! | | Head | a question was answered, and the connection is kept |
+//! | Open | Closing | we close |
+//! | Closing | Linger | the peer's Close came |
+//! | all of these | Linger | refused, answered for the last time, a rule was broken, or closed by the peer |
+//! | Linger | Done | all is written, and the peer has closed, or its time is up |
+//! | all of these | Done | the peer is gone, and there is nothing to write to it |
 
 mod exchange;
 mod outbox;
@@ -220,8 +222,8 @@ impl Conn {
     }
 
     /// Ends the connection from our side. An open WebSocket gets a Close with this code and reason,
-    /// which is cut to 123 bytes; a request that was begun gets 503; who is between two requests
-    /// gets what was answered, and the end.
+    /// which is cut to 123 bytes; a request that was begun gets 503, unless it waits to hear what
+    /// became of it; who is between two requests gets what was answered, and the end.
     pub fn close(&mut self, code: CloseCode, reason: &str, now: Now) {
         self.state = match std::mem::replace(&mut self.state, State::Done) {
             State::Open(session) => {
@@ -325,7 +327,7 @@ impl Conn {
             return;
         }
         if let State::Waiting(_) = self.state {
-            return self.answer(&unavailable("the channels cannot be had now"), now);
+            return self.answer(&unavailable("Redis did not answer in time"), now);
         }
         self.state = match std::mem::replace(&mut self.state, State::Done) {
             State::Head(exchange) => exchange.too_slow(&self.site, &mut self.outbox, now),

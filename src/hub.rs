@@ -196,12 +196,6 @@ impl Hub {
         self.ids.get(name).copied()
     }
 
-    /// How many clients subscribe to the channel or wait for it.
-    #[must_use]
-    pub fn clients(&self, id: ChannelId) -> usize {
-        self.channels.get(id).map_or(0, |entry| entry.clients)
-    }
-
     /// How many channels somebody wants.
     #[must_use]
     pub fn channels(&self) -> usize {

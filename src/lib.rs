@@ -53,7 +53,7 @@
 //! * A declared length never allocates: memory is reserved for bytes that have arrived, up to a limit.
 //! * No recursion on a peer's data without a bound, no callback out of a parser, no `_` arm over an
 //!   enum of our own, no `unwrap`, index or `as` on the way of a peer's bytes, no `unsafe` at all.
-//! * Everything that a peer can make grow has a limit, named in [`limits`] or [`options`].
+//! * Everything that a peer can make grow has a limit, named in [`limits`], [`options`] or [`redis`].
 //!
 //! `tests/layering.rs` and the lints of `Cargo.toml` and `.clippy.toml` hold these.
 //!

@@ -1,5 +1,5 @@
-//! Every limit that nobody needs to tune, in one place, each with its reason. What somebody may
-//! want to tune is an option.
+//! Every limit on clients that nobody needs to tune, in one place, each with its reason. What somebody
+//! may want to tune is an option; what concerns Redis stands in `redis/mod.rs`.
 
 use std::time::Duration;
 

@@ -13,18 +13,12 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// When each kind of thing was last said. Kinds are texts of the program, so no peer adds to them.
 #[derive(Debug, Default)]
 pub struct Quiet {
-    last: HashMap<&'static str, (Duration, u64)>,
+    last: HashMap<String, (Duration, u64)>,
 }
 
 impl Quiet {
     /// Logs `what`, unless something of the same kind was logged within the last minute.
-    pub fn say(
-        &mut self,
-        level: log::Level,
-        kind: &'static str,
-        what: fmt::Arguments<'_>,
-        now: Now,
-    ) {
+    pub fn say(&mut self, level: log::Level, kind: &str, what: fmt::Arguments<'_>, now: Now) {
         match self.may_say(kind, now.since_start) {
             None => log::debug!("{what}"),
             Some(0) => log::log!(level, "{what}"),
@@ -32,9 +26,16 @@ impl Quiet {
         }
     }
 
+    /// Says what was kept back and is still unsaid: nothing more will come.
+    pub fn finish(&mut self) {
+        for (kind, (_, kept_back)) in self.last.drain().filter(|(_, (_, kept))| *kept > 0) {
+            log::info!("{kind}: {kept_back} times more than was said");
+        }
+    }
+
     /// Whether to say it now; and if so, how often it was kept back since it was last said.
-    fn may_say(&mut self, what: &'static str, since_start: Duration) -> Option<u64> {
-        match self.last.get_mut(&what) {
+    fn may_say(&mut self, what: &str, since_start: Duration) -> Option<u64> {
+        match self.last.get_mut(what) {
             Some((last, kept_back)) if since_start < *last + INTERVAL => {
                 *kept_back += 1;
                 None
@@ -44,7 +45,7 @@ impl Quiet {
                 Some(std::mem::take(kept_back))
             }
             None => {
-                self.last.insert(what, (since_start, 0));
+                self.last.insert(what.to_owned(), (since_start, 0));
                 Some(0)
             }
         }

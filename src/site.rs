@@ -13,7 +13,8 @@ use crate::secret::Secret;
 use crate::upgrade::{self, Accepted};
 use crate::websocket::message::MessageLimits;
 
-/// Everything about this server that an answer depends on. It does not change while it runs.
+/// Everything about this server that an answer depends on. But for what it keeps of its log, it does
+/// not change while it runs.
 #[derive(Debug)]
 pub struct Site {
     /// The limits that clients are held to.
@@ -111,8 +112,11 @@ impl Default for Site {
 impl Site {
     /// What becomes of one well-formed request.
     #[must_use]
-    pub fn decide(&self, head: &Head<'_>, from_loopback: bool) -> Decision {
-        self.route(head, from_loopback).unwrap_or_else(Decision::Answer)
+    pub fn decide(&self, head: &Head<'_>, from_loopback: bool, now: Now) -> Decision {
+        self.route(head, from_loopback).unwrap_or_else(|refusal| {
+            self.note_refusal(head, &refusal, now);
+            Decision::Answer(refusal)
+        })
     }
 
     fn route(&self, head: &Head<'_>, from_loopback: bool) -> Result<Decision, Response> {
@@ -125,15 +129,20 @@ impl Site {
         if (target.path.as_str(), head.method) == ("/publish", Method::Post) {
             return self.publish(head, &target, from_loopback);
         }
+        let decision = self.route_path(head, &target)?;
         // A body that nobody here reads is refused, not skipped: it may be somebody's next request.
         if head.framing != Framing::Length(0) {
             let text = "only POST /publish takes a body";
             return Err(Response::text(Status::BadRequest, text));
         }
+        Ok(decision)
+    }
+
+    fn route_path(&self, head: &Head<'_>, target: &Target) -> Result<Decision, Response> {
         match (target.path.as_str(), head.method) {
             ("/", Method::Get) if upgrade::is_requested(head) => {
                 let accepted = self.accept(head)?;
-                Ok(Decision::Subscribe(accepted, self.wanted(&target)?))
+                Ok(Decision::Subscribe(accepted, self.wanted(target)?))
             }
             ("/", Method::Get | Method::Head) => Ok(Decision::Answer(self.page.clone())),
             ("/echo", Method::Get) if self.echo => {
@@ -241,6 +250,10 @@ impl Site {
         if self.is_open(&channel) {
             return Ok(channel);
         }
+        if channel.as_str() == AWAKE {
+            let text = "awake is off: start the server with --awake 5s";
+            return Err(Response::text(Status::Forbidden, text));
+        }
         let text = "this channel is not open to clients: allow it with --channel";
         Err(Response::text(Status::Forbidden, text))
     }
@@ -275,14 +288,19 @@ impl Site {
         checked.map_err(|refused| forbidden(refused.to_string()))
     }
 
-    /// Says in the log what a client was refused for, if the one who runs this can change it.
-    pub fn note_refusal(&self, answer: &Response, now: Now) {
-        let ours = [Status::Unauthorized, Status::Forbidden, Status::ServiceUnavailable];
-        if ours.contains(&answer.status) {
+    /// Says in the log what was refused and why, if the one who runs this can change it.
+    fn note_refusal(&self, head: &Head<'_>, answer: &Response, now: Now) {
+        if [Status::Unauthorized, Status::Forbidden].contains(&answer.status) {
             let text = String::from_utf8_lossy(&answer.body);
-            let what = format_args!("refused: {}: {}", answer.status, text.trim_end());
-            let kind = answer.status.reason();
-            self.quiet.borrow_mut().say(log::Level::Info, kind, what, now);
+            let origin = head.fields.single("Origin").ok().flatten().unwrap_or(b"none");
+            let origin = String::from_utf8_lossy(origin);
+            let what = format_args!(
+                "refused {} {:.200} (origin: {origin:.200}): {}",
+                head.method,
+                head.target,
+                text.trim_end(),
+            );
+            self.quiet.borrow_mut().say(log::Level::Info, &text, what, now);
         }
     }
 }
@@ -324,7 +342,7 @@ mod tests {
     fn status(site: &Site, request: &str, from_loopback: bool) -> u16 {
         let request = format!("{request}\r\n");
         let head = parse(request.as_bytes(), &mut Scan::default(), &HeadLimits::default());
-        match site.decide(&head.unwrap().unwrap().0, from_loopback) {
+        match site.decide(&head.unwrap().unwrap().0, from_loopback, Now::default()) {
             Decision::Answer(answer) => answer.status.code(),
             Decision::Echo(_)
             | Decision::Subscribe(..)

@@ -28,7 +28,7 @@ const VALUES: [&str; 5] = ["channel", "limits", "now", "quiet", "secret"];
 
 /// From the top down: a module, and the modules it may name. A module that is missing here is not
 /// part of the picture yet: add it, at the lowest place that will do.
-const ARROWS: [(&str, &[&str]); 22] = [
+const ARROWS: [(&str, &[&str]); 21] = [
     ("main", &["net", "options", "publish"]),
     // The only folder with sockets and a clock drives all the machines, and none of them knows it.
     (
@@ -38,7 +38,6 @@ const ARROWS: [(&str, &[&str]); 22] = [
             "conn",
             "http",
             "hub",
-            "metrics",
             "options",
             "origin",
             "page",
@@ -53,8 +52,8 @@ const ARROWS: [(&str, &[&str]); 22] = [
     // The other program in this binary: `barewire publish`, a client of our own protocols.
     ("publish", &["http", "net", "options", "redis"]),
     // One client. It never knows another, nor who is subscribed to what.
-    ("conn", &["http", "metrics", "site", "trace", "upgrade", "websocket"]),
-    ("site", &["http", "metrics", "origin", "upgrade", "websocket"]),
+    ("conn", &["http", "site", "trace", "upgrade", "websocket"]),
+    ("site", &["http", "origin", "upgrade", "websocket"]),
     ("page", &["http", "site"]),
     ("quiet", &[]),
     // The bridge: the only one that knows both protocols.
@@ -66,7 +65,6 @@ const ARROWS: [(&str, &[&str]); 22] = [
     ("origin", &["http"]),
     ("options", &["http", "origin", "redis"]),
     ("trace", &["http", "upgrade", "websocket"]),
-    ("metrics", &[]),
     // Neither of these three knows either of the others, nor any client.
     ("http", &[]),
     ("websocket", &[]),

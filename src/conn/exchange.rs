@@ -77,12 +77,14 @@ impl Exchange {
             Ok(Some((head, length))) => {
                 let taken = length.saturating_sub(kept);
                 let delivery = self.delivery(&head, site);
-                let decision = site.decide(&head, self.from_loopback);
+                let decision = site.decide(&head, self.from_loopback, now);
                 (self.go_on(decision, delivery, site, outbox, now), taken)
             }
             Err(error) => {
                 let answer = Response::text(error.status(), error.to_string());
-                (refuse(&answer, site, outbox, now), bytes.len())
+                // RFC 9110 section 9.3.2, also where the rest of the head is no good.
+                let delivery = Delivery { head_only: head.starts_with(b"HEAD "), close: true };
+                (self.answer(&answer, delivery, site, outbox, now), bytes.len())
             }
         }
     }
@@ -123,7 +125,7 @@ impl Exchange {
 
     /// How this request is answered.
     fn delivery(&self, head: &Head<'_>, site: &Site) -> Delivery {
-        let close = !head.keep_alive || self.answered >= site.limits.requests;
+        let close = !head.keep_alive || self.answered + 1 >= site.limits.requests;
         Delivery { head_only: head.method == Method::Head, close }
     }
 
@@ -139,7 +141,6 @@ impl Exchange {
         // Behind a refusal there may be a body that was not read: what comes next on this
         // connection is not to be taken for a request.
         let close = delivery.close || answer.status != Status::Ok;
-        site.note_refusal(answer, now);
         answer.encode(Delivery { close, ..delivery }, now.unix, outbox.end());
         if close {
             return State::Linger(Linger::new(&site.limits, now));
@@ -179,7 +180,6 @@ impl Exchange {
 
 /// An answer after which nothing of this connection is read as a request any more.
 pub(super) fn refuse(answer: &Response, site: &Site, outbox: &mut Outbox, now: Now) -> State {
-    site.note_refusal(answer, now);
     answer.encode(Delivery { head_only: false, close: true }, now.unix, outbox.end());
     State::Linger(Linger::new(&site.limits, now))
 }

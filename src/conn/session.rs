@@ -116,8 +116,10 @@ impl Session {
     /// The peer was silent: ask whether it is there, and after that, believe that it is not.
     pub(super) fn on_deadline(mut self, site: &Site, outbox: &mut Outbox, now: Now) -> State {
         if self.is_pinged {
-            let close = Close { code: CloseCode::GOING_AWAY, reason: "idle" };
-            return self.close(close, site, outbox, now);
+            // Nobody waits for the Close of a peer that has said nothing for so long: it sees the end
+            // at once, which is also what ends a curl that answers no ping.
+            Close { code: CloseCode::GOING_AWAY, reason: "idle" }.encode(outbox.end());
+            return State::Linger(Linger::new(&site.limits, now));
         }
         frame::encode(Opcode::Ping, PING, outbox.end());
         // Counted from the ping and not from the last byte: if the process was stopped for a while,

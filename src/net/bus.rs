@@ -200,8 +200,8 @@ impl Server {
                 LinkEvent::Subscribed(channel) => self.hub.acknowledged(channel.as_str()),
                 LinkEvent::Live => self.on_live(now),
                 LinkEvent::Down { reason, was_live, retry_in } => {
-                    log::debug!("{}: {reason}; next try in {retry_in:?}", redis.address);
-                    redis.warn(reason_kind(reason), format_args!("{reason}"), now);
+                    let what = format_args!("{reason} (next try in {retry_in:.1?})");
+                    redis.warn(reason_kind(reason), what, now);
                     if was_live {
                         self.on_down(now);
                     }
@@ -234,11 +234,10 @@ impl Server {
             Some(since) => {
                 let gap = now.since_start.saturating_sub(since);
                 let what = format_args!(
-                    "{}: connected again after {:.1} s; what was published meanwhile on the {} \
-                     channels subscribed to is lost",
+                    "{}: connected again after {:.1} s; what was published meanwhile is lost to \
+                     everybody who is connected here",
                     redis.address,
                     gap.as_secs_f64(),
-                    self.hub.channels(),
                 );
                 redis.quiet.say(log::Level::Warn, "connected again", what, now);
             }

@@ -55,7 +55,7 @@ impl Server {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let interests = interests | Interest::PRIORITY;
         match self.poll.registry().register(&mut peer.socket, token(id), interests) {
-            Ok(()) => log::debug!("{address} connected"),
+            Ok(()) => log::debug!("{:?}: connected from {address}", id.data()),
             Err(error) => {
                 log::warn!("cannot watch the connection from {address}: {error}");
                 peer.reset();
@@ -146,11 +146,16 @@ impl Server {
                     peer.conn.admit(now);
                     self.broadcast.join(id, &channels);
                     peer.is_joined = true;
+                    log::debug!("{:?}: subscribed to {} channels", id.data(), channels.len());
                     self.serve(id, now);
                 }
                 HubEvent::Refuse(id, why) => {
                     let Some(peer) = self.peers.get_mut(id) else { continue };
-                    peer.conn.answer(&refusal(&why), now);
+                    let answer = refusal(&why);
+                    let text = String::from_utf8_lossy(&answer.body);
+                    let what = format_args!("refused a handshake: {}", text.trim_end());
+                    self.quiet.say(log::Level::Info, "refused", what, now);
+                    peer.conn.answer(&answer, now);
                     self.serve(id, now);
                 }
             }
@@ -170,10 +175,13 @@ impl Server {
         }
     }
 
-    /// Removes the peers that are over: here and nowhere else, so that no id that was fetched
+    /// Removes the peers that are over: only behind everything else of a turn, so that no id that was fetched
     /// earlier in the turn names anybody new.
     pub(super) fn reap(&mut self) {
         for id in self.over.drain(..) {
+            if self.peers.contains_key(id) {
+                log::debug!("{:?}: gone", id.data());
+            }
             self.hub.withdraw(id);
             // Dropping the socket closes it, and the poll forgets it.
             self.peers.remove(id);
@@ -183,9 +191,9 @@ impl Server {
 
 fn refusal(why: &Unavailable) -> Response {
     match why {
-        Unavailable::Bus => unavailable("the message bus cannot be reached now"),
+        Unavailable::Bus => unavailable("Redis cannot be reached now"),
         Unavailable::Denied(channel) => {
-            let text = format!("the message bus denies this server the channel {channel}");
+            let text = format!("Redis denies this server the channel {channel}: see its ACL");
             Response::text(Status::Forbidden, text)
         }
     }

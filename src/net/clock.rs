@@ -1,4 +1,4 @@
-//! The one place where clocks are read.
+//! The one place where the server reads its clocks.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -15,7 +15,7 @@ impl Clock {
         Self { start: Instant::now() }
     }
 
-    /// A number that no two processes share, for what has to be random and not secret.
+    /// A number that hardly any two processes share, for what has to differ and not to be secret.
     pub(super) fn seed(&self) -> u64 {
         let nanos = self.now().unix.subsec_nanos();
         u64::from(nanos) << 32 | u64::from(std::process::id())
@@ -24,7 +24,7 @@ impl Clock {
     pub(super) fn now(&self) -> Now {
         Now {
             since_start: self.start.elapsed(),
-            // A clock set to before 1970 is shown as 1970: it only ever fills the Date field.
+            // A clock set to before 1970 is shown as 1970: no deadline depends on it.
             unix: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
         }
     }

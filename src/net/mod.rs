@@ -124,7 +124,10 @@ impl Server {
         let mut listeners = Vec::new();
         for (index, address) in addresses.iter().enumerate() {
             let named = |error: io::Error| {
-                io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+                io::Error::new(
+                    error.kind(),
+                    format!("cannot listen on {address}: {error} (choose another with --bind)"),
+                )
             };
             let mut listener = Listener::bind(*address, &site.limits).map_err(named)?;
             listener.register(poll.registry(), Token(index))?;

@@ -82,7 +82,8 @@ impl Peer {
         self.is_broken || self.conn.is_done()
     }
 
-    /// Reads, decides and answers, until nothing more can be done now or the `budget` is read. One read is answered by one write, however many frames or requests it held.
+    /// Reads, decides and answers, until nothing more can be done now or the `budget` is read. One
+    /// read is answered by one write, however many frames or requests it held.
     pub(super) fn serve(&mut self, buffer: &mut [u8], budget: &mut usize, now: Now) {
         self.flush(now);
         while *budget > 0 && self.has_input() {

@@ -26,7 +26,9 @@ impl Server {
         }
         let Some(redis) = &mut self.redis else {
             if self.broadcast.is_full() {
-                return Some(unavailable("not published: the clients take it more slowly"));
+                return Some(unavailable(
+                    "not published: much that was published before is still on its way",
+                ));
             }
             return Some(published(self.publish_here(channel, body)));
         };

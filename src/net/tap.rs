@@ -18,7 +18,7 @@ impl Tap {
         Self(is_wanted.then(|| Box::new((format!("{client:?}"), Wire::default()))))
     }
 
-    /// Before they are unmasked where they lie.
+    /// What was read, to be shown before it is unmasked where it lies.
     pub(super) fn received(&mut self, bytes: &[u8]) {
         if let Some((client, wire)) = self.0.as_deref_mut() {
             wire.received(bytes, &mut |line| log::trace!(target: TARGET, "{client} {line}"));

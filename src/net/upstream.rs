@@ -52,12 +52,13 @@ impl<T: Talk> Upstream<T> {
         self.untried.clear();
     }
 
-    /// Connects to a path, or to the first of these addresses that answers.
+    /// Connects to a Unix socket.
     pub(super) fn connect_unix(&mut self, endpoint: &Endpoint, registry: &Registry, now: Now) {
         let Endpoint::Unix(path) = endpoint else { return };
         self.begin(UnixStream::connect(path).map(Stream::Unix), registry, now);
     }
 
+    /// Connects to the first of these addresses that answers.
     pub(super) fn connect_tcp(
         &mut self,
         mut addresses: Vec<SocketAddr>,

@@ -37,7 +37,7 @@ impl Backoff {
         Duration::from_micros(self.random.u64(0..=micros))
     }
 
-    /// Redis answered: the next failure is a first one again.
+    /// A connection has held: the next failure is a first one again.
     pub(super) fn reset(&mut self) {
         self.ceiling = FIRST_CEILING;
     }

@@ -69,8 +69,7 @@ impl Reason {
             Self::Refused(why) => {
                 !matches!(why, Refusal::Loading | Refusal::MasterDown | Refusal::ReadOnly)
             }
-            // These come after a greeting that went well, which makes the back-off start anew: only
-            // the longest wait keeps a peer that repeats them from being called without a pause.
+            // What answers like this is hardly a Redis, and will not be one the next moment.
             Self::Garbage(_) | Self::OutOfStep => true,
         }
     }
