@@ -21,7 +21,9 @@ mod support;
 use sources::sources;
 use support::{Server, run};
 
-/// Lines of code: neither blank, nor comments alone, nor tests.
+/// Lines of code: neither blank, nor comments alone, nor tests. The first sketch promised 6,000 and
+/// 3,500; strict HTTP, and a Redis link that says what went wrong, have cost the rest, and what could
+/// be left out of them without leaving out an answer has been.
 const SOURCE_LINES: usize = 7_500;
 const SPINE_LINES: usize = 6_400;
 const DEPENDENCIES: usize = 15;
@@ -30,8 +32,8 @@ const RESIDENT_KB: u64 = 6 << 10;
 const BINARY_BYTES: u64 = 2_000_000;
 
 /// What one need not read to know how a WebSocket server works.
-const BESIDE_THE_SPINE: [&str; 7] =
-    ["site", "page", "trace", "metrics", "options", "publish", "tour"];
+const BESIDE_THE_SPINE: [&str; 5] =
+    ["site", "page", "trace", "options", "publish"];
 
 fn manifest() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
