@@ -32,8 +32,7 @@ const RESIDENT_KB: u64 = 6 << 10;
 const BINARY_BYTES: u64 = 2_000_000;
 
 /// What one need not read to know how a WebSocket server works.
-const BESIDE_THE_SPINE: [&str; 5] =
-    ["site", "page", "trace", "options", "publish"];
+const BESIDE_THE_SPINE: [&str; 5] = ["site", "page", "trace", "options", "publish"];
 
 fn manifest() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");

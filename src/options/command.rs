@@ -30,7 +30,7 @@ Usage: barewire [FLAGS]
   --max-message SIZE     largest message from a client                    [64k]
   --max-publish SIZE     largest message to clients                        [1m]
   --backlog SIZE         how far a slow client may fall behind             [2m]
-  --ping TIME            ping each client this often                      [25s]
+  --ping TIME            ping a client silent for this long              [25s]
   --idle-timeout TIME    close a client silent for this long              [60s]
   --drain TIME           longest clean-up after SIGTERM                   [10s]
   -h, --help             this text

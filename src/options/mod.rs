@@ -95,7 +95,7 @@ impl Usage {
 
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "barewire: {}\nbarewire -h shows every flag", self.0)
+        write!(f, "barewire: {}\nbarewire -h and barewire publish -h show every flag", self.0)
     }
 }
 

@@ -206,7 +206,7 @@ fn assert_error(args: &[&str], env: &[(&str, &str)], expected: &str) {
     let error = run(args, env).unwrap_err();
     let (first, last) = error.split_once('\n').unwrap();
     assert!(first.starts_with("barewire: ") && first.contains(expected), "{args:?}: {error}");
-    assert_eq!(last, "barewire -h shows every flag");
+    assert_eq!(last, "barewire -h and barewire publish -h show every flag");
 }
 
 #[test]
