@@ -179,7 +179,8 @@ impl Broadcast {
     pub fn delivered(&mut self, taken: usize) {
         let Some(channel) = self.passes.front().copied() else { return };
         let Some(log) = self.logs.get_mut(channel) else { return };
-        let Some(partial) = log.delivered(taken) else { return };
+        let Some((partial, moves)) = log.delivered(taken) else { return };
+        self.reseat(channel, moves);
         self.after_partial_write(channel, partial);
     }
 
@@ -283,7 +284,6 @@ impl Broadcast {
     /// Finds out whether a client whose socket took only a part now stands inside a frame, and
     /// where that ends. The headers are walked only here, from the last boundary that is known.
     fn after_partial_write(&mut self, channel: ChannelId, partial: log::Partial) {
-        self.reseat(channel, partial.moves);
         let seat = self.seat(partial.client, channel);
         let (Some(log), Some(subscriber), Some(index)) =
             (self.logs.get(channel), self.subscribers.get_mut(partial.client), seat)

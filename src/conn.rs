@@ -103,6 +103,8 @@ struct Linger {
     deadline: Duration,
     /// The sending side has been shut down, so the peer sees the end.
     is_shut: bool,
+    /// The peer has closed its own side: there is nothing to wait for but our writes.
+    has_heard_all: bool,
     /// How much more the peer may send before we stop listening to it.
     patience_bytes: usize,
 }
@@ -256,7 +258,7 @@ impl Conn {
     /// The socket took the first `n` bytes of [`Conn::output`].
     pub fn wrote(&mut self, n: usize, now: Now) {
         self.outbox.sent(n);
-        if let State::Linger(Linger { patience_bytes: 0, .. }) = self.state
+        if let State::Linger(Linger { has_heard_all: true, .. }) = self.state
             && self.outbox.is_empty()
         {
             self.state = State::Done;
@@ -349,6 +351,7 @@ impl Linger {
         Self {
             deadline: now.since_start + limits.last_write,
             is_shut: false,
+            has_heard_all: false,
             patience_bytes: limits.linger_bytes,
         }
     }
@@ -360,7 +363,7 @@ impl Linger {
 
     /// The peer has nothing more to say: done as soon as the output is written.
     fn heard_all(self) -> Self {
-        Self { patience_bytes: 0, ..self }
+        Self { has_heard_all: true, ..self }
     }
 }
 

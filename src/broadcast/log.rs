@@ -54,7 +54,6 @@ pub(super) struct Partial {
     pub(super) client: ClientId,
     /// Where the cursor stood before.
     pub(super) before: u64,
-    pub(super) moves: Moves,
 }
 
 impl Log {
@@ -120,7 +119,7 @@ impl Log {
     }
 
     /// The cursor that the pass stands at moves on by `taken`; short of the end it is blocked.
-    pub(super) fn delivered(&mut self, taken: usize) -> Option<Partial> {
+    pub(super) fn delivered(&mut self, taken: usize) -> Option<(Partial, Moves)> {
         let index = self.pass.unvisited;
         let end = self.end();
         let cursor = self.cursors.get_mut(index)?;
@@ -130,7 +129,7 @@ impl Log {
         if position == end {
             return None;
         }
-        Some(Partial { client, before, moves: self.block(index, position, client) })
+        Some((Partial { client, before }, self.block(index, position, client)))
     }
 
     /// The same outside a pass, for a cursor that is ready or blocked.
@@ -152,7 +151,7 @@ impl Log {
         } else {
             self.block(index, position, client)
         };
-        (Some(Partial { client, before, moves }), Moves::default())
+        (Some(Partial { client, before }), moves)
     }
 
     /// What the cursor is behind by.
