@@ -292,15 +292,15 @@ impl Site {
     fn note_refusal(&self, head: &Head<'_>, answer: &Response, now: Now) {
         if [Status::Unauthorized, Status::Forbidden].contains(&answer.status) {
             let text = String::from_utf8_lossy(&answer.body);
+            let text = text.trim_end();
             let origin = head.fields.single("Origin").ok().flatten().unwrap_or(b"none");
             let origin = String::from_utf8_lossy(origin);
             let what = format_args!(
                 "refused {} {:.200} (origin: {origin:.200}): {}",
-                head.method,
-                head.target,
-                text.trim_end(),
+                head.method, head.target, text,
             );
-            self.quiet.borrow_mut().say(log::Level::Info, &text, what, now);
+            // Each text is one cause; all of them are the program's own.
+            self.quiet.borrow_mut().say(log::Level::Info, text, what, now);
         }
     }
 }

@@ -175,8 +175,8 @@ impl Server {
         }
     }
 
-    /// Removes the peers that are over: only behind everything else of a turn, so that no id that was fetched
-    /// earlier in the turn names anybody new.
+    /// Removes the peers that are over: only behind everything else of a turn, so that no id that was
+    /// fetched earlier in the turn names anybody new.
     pub(super) fn reap(&mut self) {
         for id in self.over.drain(..) {
             if self.peers.contains_key(id) {
