@@ -29,22 +29,29 @@ mod log;
 
 use std::collections::VecDeque;
 
-use slotmap::SecondaryMap;
+use slotmap::{SecondaryMap, SlotMap, new_key_type};
 
 use self::log::Log;
 use crate::hub::{ChannelId, ClientId};
 
+new_key_type! {
+    /// Names one log for as long as somebody has a cursor in it.
+    pub struct LogId;
+}
+
 /// All logs and all cursors.
 #[derive(Debug)]
 pub struct Broadcast {
-    logs: SecondaryMap<ChannelId, Log>,
+    logs: SlotMap<LogId, Log>,
+    /// The logs of each channel that somebody subscribes to.
+    channels: SecondaryMap<ChannelId, Vec<LogId>>,
     subscribers: SecondaryMap<ClientId, Subscriber>,
     backlog_bytes: u64,
     /// Logs with a pass to make, each once, in turn: a huge channel waits behind the others after
     /// each of its slices.
-    passes: VecDeque<ChannelId>,
+    passes: VecDeque<LogId>,
     /// Logs in which somebody may have fallen behind by more than the backlog.
-    overfull: Vec<ChannelId>,
+    overfull: Vec<LogId>,
 }
 
 /// Where a client stands: its seat in each of its logs, and the frame it is inside of.
@@ -57,7 +64,7 @@ struct Subscriber {
 /// A client's place in one log: the index of its cursor there.
 #[derive(Clone, Copy, Debug)]
 struct Seat {
-    log: ChannelId,
+    log: LogId,
     index: u32,
 }
 
@@ -65,7 +72,7 @@ struct Seat {
 /// else may be sent to this client: no other log, no pong, no close.
 #[derive(Clone, Copy, Debug)]
 struct Inside {
-    log: ChannelId,
+    log: LogId,
     frame_end: u64,
 }
 
@@ -104,7 +111,8 @@ impl Broadcast {
     #[must_use]
     pub fn new(backlog_bytes: usize) -> Self {
         Self {
-            logs: SecondaryMap::new(),
+            logs: SlotMap::with_key(),
+            channels: SecondaryMap::new(),
             subscribers: SecondaryMap::new(),
             backlog_bytes: u64::try_from(backlog_bytes).unwrap_or(u64::MAX),
             passes: VecDeque::new(),
@@ -117,13 +125,11 @@ impl Broadcast {
     pub fn join(&mut self, client: ClientId, channels: &[ChannelId]) {
         let mut seats = Vec::with_capacity(channels.len());
         for channel in channels {
-            if !self.logs.contains_key(*channel) {
-                self.logs.insert(*channel, Log::default());
-            }
-            if let Some(log) = self.logs.get_mut(*channel) {
+            let id = self.log_of(*channel);
+            if let Some(log) = self.logs.get_mut(id) {
                 let (index, moves) = log.join(client);
-                self.reseat(*channel, moves);
-                seats.push(Seat { log: *channel, index });
+                self.reseat(id, moves);
+                seats.push(Seat { log: id, index });
             }
         }
         self.subscribers.insert(client, Subscriber { seats: seats.into(), inside: None });
@@ -134,25 +140,30 @@ impl Broadcast {
     pub fn leave(&mut self, client: ClientId, max_rest: usize) -> Left {
         let rest = self.rest_of_frame(client, max_rest);
         let Some(subscriber) = self.subscribers.remove(client) else { return Left::default() };
+        let mut channels = Vec::with_capacity(subscriber.seats.len());
         for seat in &subscriber.seats {
             let Some(log) = self.logs.get_mut(seat.log) else { continue };
+            channels.push(log.channel());
             let moves = log.leave(seat.index);
             self.reseat(seat.log, moves);
             self.settle(seat.log);
         }
-        Left { channels: subscriber.seats.iter().map(|seat| seat.log).collect(), rest }
+        Left { channels, rest }
     }
 
     /// Encodes one message and appends it to the channel's log: as a text frame if it is valid
     /// UTF-8, else as a binary frame. True if somebody subscribes to it.
     pub fn append(&mut self, channel: ChannelId, payload: &[u8]) -> bool {
-        let Some(log) = self.logs.get_mut(channel) else { return false };
-        let begins_a_pass = log.append(payload);
-        if begins_a_pass {
-            self.passes.push_back(channel);
-        }
-        if log.lagging(self.backlog_bytes).is_some() && self.overfull.last() != Some(&channel) {
-            self.overfull.push(channel);
+        let Some(ids) = self.channels.get(channel) else { return false };
+        for id in ids {
+            let Some(log) = self.logs.get_mut(*id) else { continue };
+            let begins_a_pass = log.append(payload);
+            if begins_a_pass {
+                self.passes.push_back(*id);
+            }
+            if log.lagging(self.backlog_bytes).is_some() && self.overfull.last() != Some(id) {
+                self.overfull.push(*id);
+            }
         }
         true
     }
@@ -163,25 +174,25 @@ impl Broadcast {
     /// This is the hot way: for a client that takes all, the two calls together touch its cursor
     /// and nothing else of its own.
     pub fn next_delivery(&mut self) -> Option<Delivery<'_>> {
-        let channel = loop {
-            let channel = *self.passes.front()?;
-            if self.logs.get_mut(channel).is_some_and(Log::advance_pass) {
-                break channel;
+        let id = loop {
+            let id = *self.passes.front()?;
+            if self.logs.get_mut(id).is_some_and(Log::advance_pass) {
+                break id;
             }
             self.passes.pop_front();
-            self.settle(channel);
+            self.settle(id);
         };
-        self.logs.get(channel)?.delivery()
+        self.logs.get(id)?.delivery()
     }
 
     /// The socket took the first `taken` bytes of the delivery that was handed out last. Fewer than
     /// all means that it is blocked: [`Broadcast::owed`] goes on when it can take more.
     pub fn delivered(&mut self, taken: usize) {
-        let Some(channel) = self.passes.front().copied() else { return };
-        let Some(log) = self.logs.get_mut(channel) else { return };
+        let Some(id) = self.passes.front().copied() else { return };
+        let Some(log) = self.logs.get_mut(id) else { return };
         let Some((partial, moves)) = log.delivered(taken) else { return };
-        self.reseat(channel, moves);
-        self.after_partial_write(channel, partial);
+        self.reseat(id, moves);
+        self.after_partial_write(id, partial);
     }
 
     /// Ends the slice of the pass under way: the next log has its turn.
@@ -199,7 +210,7 @@ impl Broadcast {
     /// more is read from the bus. Blocked clients alone never cause this.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        let is_full = |id: &ChannelId| {
+        let is_full = |id: &LogId| {
             self.logs.get(*id).is_some_and(|log| log.undelivered() > self.backlog_bytes)
         };
         self.passes.iter().any(is_full)
@@ -214,7 +225,7 @@ impl Broadcast {
     /// What one client is owed next, outside a pass (its socket can take bytes again): the log it
     /// is inside of first, then any other. The answer is [`Broadcast::wrote`].
     #[must_use]
-    pub fn owed(&self, client: ClientId) -> Option<(ChannelId, &[u8])> {
+    pub fn owed(&self, client: ClientId) -> Option<(LogId, &[u8])> {
         let subscriber = self.subscribers.get(client)?;
         let owed_by = |seat: &Seat| {
             let bytes = self.logs.get(seat.log)?.behind(seat.index);
@@ -227,27 +238,27 @@ impl Broadcast {
     }
 
     /// The socket took the first `taken` bytes of what `client` was owed by this log.
-    pub fn wrote(&mut self, client: ClientId, channel: ChannelId, taken: usize) {
-        let Some(index) = self.seat(client, channel) else { return };
-        let Some(log) = self.logs.get_mut(channel) else { return };
+    pub fn wrote(&mut self, client: ClientId, id: LogId, taken: usize) {
+        let Some(index) = self.seat(client, id) else { return };
+        let Some(log) = self.logs.get_mut(id) else { return };
         let (partial, moves) = log.wrote(index, taken);
-        self.reseat(channel, moves);
+        self.reseat(id, moves);
         match partial {
-            Some(partial) => self.after_partial_write(channel, partial),
+            Some(partial) => self.after_partial_write(id, partial),
             None => {
                 if let Some(subscriber) = self.subscribers.get_mut(client) {
                     subscriber.inside = None;
                 }
             }
         }
-        self.settle(channel);
+        self.settle(id);
     }
 
     /// A client that has fallen more than the backlog behind, if there is one. The caller closes it
     /// and lets it [`Broadcast::leave`]; until then the answer stays the same.
     pub fn lagging(&mut self) -> Option<ClientId> {
-        while let Some(channel) = self.overfull.last() {
-            let log = self.logs.get(*channel);
+        while let Some(id) = self.overfull.last() {
+            let log = self.logs.get(*id);
             if let Some(client) = log.and_then(|log| log.lagging(self.backlog_bytes)) {
                 return Some(client);
             }
@@ -258,7 +269,8 @@ impl Broadcast {
 
     /// The subscribers of one channel, in no order.
     pub fn subscribers(&self, channel: ChannelId) -> impl Iterator<Item = ClientId> {
-        self.logs.get(channel).into_iter().flat_map(Log::clients)
+        let ids = self.channels.get(channel).into_iter().flatten();
+        ids.filter_map(|id| self.logs.get(*id)).flat_map(Log::clients)
     }
 
     /// Bytes that all logs hold together.
@@ -283,46 +295,62 @@ impl Broadcast {
 
     /// Finds out whether a client whose socket took only a part now stands inside a frame, and
     /// where that ends. The headers are walked only here, from the last boundary that is known.
-    fn after_partial_write(&mut self, channel: ChannelId, partial: log::Partial) {
-        let seat = self.seat(partial.client, channel);
+    fn after_partial_write(&mut self, id: LogId, partial: log::Partial) {
+        let seat = self.seat(partial.client, id);
         let (Some(log), Some(subscriber), Some(index)) =
-            (self.logs.get(channel), self.subscribers.get_mut(partial.client), seat)
+            (self.logs.get(id), self.subscribers.get_mut(partial.client), seat)
         else {
             return;
         };
         let boundary = match subscriber.inside {
             // It is inside a frame of another log and got nothing of this one.
-            Some(inside) if inside.log != channel => return,
+            Some(inside) if inside.log != id => return,
             Some(inside) => inside.frame_end,
             None => partial.before,
         };
         let position = log.position(index).unwrap_or(boundary);
         let frame_end = log.first_boundary(boundary, position);
-        subscriber.inside = (frame_end != position).then_some(Inside { log: channel, frame_end });
+        subscriber.inside = (frame_end != position).then_some(Inside { log: id, frame_end });
     }
 
-    fn seat(&self, client: ClientId, channel: ChannelId) -> Option<u32> {
+    /// The log of a channel, made if it is the first to need it.
+    fn log_of(&mut self, channel: ChannelId) -> LogId {
+        if let Some(id) = self.channels.get(channel).and_then(|ids| ids.first()) {
+            return *id;
+        }
+        let id = self.logs.insert(Log::new(channel));
+        self.channels.insert(channel, vec![id]);
+        id
+    }
+
+    fn seat(&self, client: ClientId, id: LogId) -> Option<u32> {
         let seats = &self.subscribers.get(client)?.seats;
-        seats.iter().find(|seat| seat.log == channel).map(|seat| seat.index)
+        seats.iter().find(|seat| seat.log == id).map(|seat| seat.index)
     }
 
     /// Cursors were moved within their log's array: their owners' seats follow.
-    fn reseat(&mut self, channel: ChannelId, moves: log::Moves) {
+    fn reseat(&mut self, id: LogId, moves: log::Moves) {
         for log::Moved { client, index } in moves.into_iter().flatten() {
             let Some(subscriber) = self.subscribers.get_mut(client) else { continue };
-            if let Some(seat) = subscriber.seats.iter_mut().find(|seat| seat.log == channel) {
+            if let Some(seat) = subscriber.seats.iter_mut().find(|seat| seat.log == id) {
                 seat.index = index;
             }
         }
     }
 
     /// Gives back the memory that nobody needs any more.
-    fn settle(&mut self, channel: ChannelId) {
-        let Some(log) = self.logs.get_mut(channel) else { return };
-        if log.is_deserted() {
-            self.logs.remove(channel);
-        } else {
-            log.compact();
+    fn settle(&mut self, id: LogId) {
+        let Some(log) = self.logs.get_mut(id) else { return };
+        if !log.is_deserted() {
+            return log.compact();
+        }
+        let channel = log.channel();
+        self.logs.remove(id);
+        if let Some(ids) = self.channels.get_mut(channel) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.channels.remove(channel);
+            }
         }
     }
 }

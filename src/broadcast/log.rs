@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::hub::ClientId;
+use crate::hub::{ChannelId, ClientId};
 use crate::websocket::frame::{self, Opcode};
 
 /// Encoded frames, one after the other, and how far each subscriber has got.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Log {
+    channel: ChannelId,
     /// The frames from position `oldest` to the end. Without any it owns no memory.
     bytes: Vec<u8>,
     oldest: u64,
@@ -57,6 +58,23 @@ pub(super) struct Partial {
 }
 
 impl Log {
+    pub(super) fn new(channel: ChannelId) -> Self {
+        Self {
+            channel,
+            bytes: Vec::new(),
+            oldest: 0,
+            cursors: Vec::new(),
+            ready: 0,
+            blocked: BTreeSet::new(),
+            settled: 0,
+            pass: Pass::default(),
+        }
+    }
+
+    pub(super) fn channel(&self) -> ChannelId {
+        self.channel
+    }
+
     /// A ready cursor at the end of the log.
     pub(super) fn join(&mut self, client: ClientId) -> (u32, Moves) {
         self.cursors.push(Cursor { client, position: self.end() });

@@ -220,7 +220,8 @@ fn slices_take_turns_between_logs() {
     }
     let mut order = Vec::new();
     while scene.broadcast.next_delivery().is_some() {
-        order.push(scene.broadcast.passes[0]);
+        let log = scene.broadcast.passes[0];
+        order.push(scene.broadcast.logs[log].channel());
         scene.broadcast.delivered(usize::MAX);
         scene.broadcast.end_slice();
     }
