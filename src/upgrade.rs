@@ -17,6 +17,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, PAD}
 use sha1::{Digest as _, Sha1};
 
 use crate::http::{Framing, Head, Response, Status, Version};
+use crate::websocket::extension;
 
 /// RFC 6455 section 1.3: the GUID that the key is joined with. Any text would do that no server
 /// that is not a WebSocket server would ever append.
@@ -48,6 +49,8 @@ pub enum Refused {
     RepeatedKey,
     /// RFC 6455 section 4.2.1: the key is empty or not base64.
     BadKey,
+    /// RFC 6455 section 9.1: what is offered in `Sec-WebSocket-Extensions` cannot be read.
+    Extensions,
     /// RFC 9112 section 6.3: what a body would be here, the next protocol would read as frames.
     Body,
 }
@@ -84,6 +87,8 @@ pub fn accept(head: &Head<'_>) -> Result<Accepted, Refused> {
     if head.framing != Framing::Length(0) {
         return Err(Refused::Body);
     }
+    let offers = extension::offers(head.fields.lines("Sec-WebSocket-Extensions"));
+    let _declined = offers.map_err(|_| Refused::Extensions)?;
     Ok(Accepted { accept: accept_value(key) })
 }
 
@@ -115,9 +120,12 @@ impl Refused {
         match self {
             // RFC 6455 section 4.4 and RFC 9110 section 15.5.22: say what would be understood.
             Self::Version => upgrade_required(self.to_string()),
-            Self::RepeatedVersion | Self::NoKey | Self::RepeatedKey | Self::BadKey | Self::Body => {
-                Response::text(Status::BadRequest, self.to_string())
-            }
+            Self::RepeatedVersion
+            | Self::NoKey
+            | Self::RepeatedKey
+            | Self::BadKey
+            | Self::Extensions
+            | Self::Body => Response::text(Status::BadRequest, self.to_string()),
         }
     }
 }
@@ -138,6 +146,7 @@ impl fmt::Display for Refused {
             Self::NoKey => "a handshake needs a Sec-WebSocket-Key",
             Self::RepeatedKey => "Sec-WebSocket-Key may be there only once",
             Self::BadKey => "Sec-WebSocket-Key must be base64, of 16 random bytes",
+            Self::Extensions => "Sec-WebSocket-Extensions is no list: name; parameter=value, name",
             Self::Body => "a handshake has no body: leave Content-Length out",
         })
     }
@@ -215,6 +224,26 @@ mod tests {
         ] {
             assert_eq!(with(&fields).map(|_| ()), expected, "{fields:?}");
         }
+    }
+
+    fn answer_to_offer(fields: &str) -> String {
+        const NEEDED: &str =
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n";
+        let mut answer = Vec::new();
+        with(&format!("{NEEDED}{fields}")).unwrap().encode(&mut answer);
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[test]
+    fn s9_1_an_unknown_extension_is_not_answered_and_an_unreadable_one_is_refused() {
+        for fields in ["", "Sec-WebSocket-Extensions: foo; bar=\"baz\"\r\n"] {
+            assert!(!answer_to_offer(fields).contains("Extensions"), "{fields:?}");
+        }
+        let refused = handshake(
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Extensions: a b\r\n",
+        );
+        assert_eq!(refused, Some(Err(Refused::Extensions)));
     }
 
     #[test]

@@ -56,6 +56,7 @@
 
 pub mod close;
 mod error;
+pub mod extension;
 pub mod frame;
 pub mod mask;
 pub mod message;
