@@ -33,6 +33,8 @@ use slotmap::{SecondaryMap, SlotMap, new_key_type};
 
 use self::log::Log;
 use crate::hub::{ChannelId, ClientId};
+use crate::websocket::form::{Encoder, Form};
+use crate::websocket::message::Kind;
 
 new_key_type! {
     /// Names one log for as long as somebody has a cursor in it.
@@ -43,9 +45,10 @@ new_key_type! {
 #[derive(Debug)]
 pub struct Broadcast {
     logs: SlotMap<LogId, Log>,
-    /// The logs of each channel that somebody subscribes to.
+    /// The logs of each channel: one for each wire form that somebody subscribes in.
     channels: SecondaryMap<ChannelId, Vec<LogId>>,
     subscribers: SecondaryMap<ClientId, Subscriber>,
+    encoder: Encoder,
     backlog_bytes: u64,
     /// Logs with a pass to make, each once, in turn: a huge channel waits behind the others after
     /// each of its slices.
@@ -114,18 +117,19 @@ impl Broadcast {
             logs: SlotMap::with_key(),
             channels: SecondaryMap::new(),
             subscribers: SecondaryMap::new(),
+            encoder: Encoder::default(),
             backlog_bytes: u64::try_from(backlog_bytes).unwrap_or(u64::MAX),
             passes: VecDeque::new(),
             overfull: Vec::new(),
         }
     }
 
-    /// Seats `client` at the end of each of these logs, none named twice: it gets what is appended
-    /// from here on. A client joins once.
-    pub fn join(&mut self, client: ClientId, channels: &[ChannelId]) {
+    /// Seats `client` at the end of the log of each of these channels, none named twice: it gets
+    /// what is appended from here on, in the form that it has agreed on. A client joins once.
+    pub fn join(&mut self, client: ClientId, channels: &[ChannelId], form: Form) {
         let mut seats = Vec::with_capacity(channels.len());
         for channel in channels {
-            let id = self.log_of(*channel);
+            let id = self.log_of(*channel, form);
             if let Some(log) = self.logs.get_mut(id) {
                 let (index, moves) = log.join(client);
                 self.reseat(id, moves);
@@ -151,13 +155,14 @@ impl Broadcast {
         Left { channels, rest }
     }
 
-    /// Encodes one message and appends it to the channel's log: as a text frame if it is valid
-    /// UTF-8, else as a binary frame. True if somebody subscribes to it.
+    /// Encodes one message, once in each form that somebody subscribes in, and appends it to the
+    /// channel's logs: as text if it is valid UTF-8, else as binary. True if somebody subscribes.
     pub fn append(&mut self, channel: ChannelId, payload: &[u8]) -> bool {
         let Some(ids) = self.channels.get(channel) else { return false };
+        let kind = Kind::of(payload);
         for id in ids {
             let Some(log) = self.logs.get_mut(*id) else { continue };
-            let begins_a_pass = log.append(payload);
+            let begins_a_pass = log.append(&mut self.encoder, kind, payload);
             if begins_a_pass {
                 self.passes.push_back(*id);
             }
@@ -313,13 +318,18 @@ impl Broadcast {
         subscriber.inside = (frame_end != position).then_some(Inside { log: id, frame_end });
     }
 
-    /// The log of a channel, made if it is the first to need it.
-    fn log_of(&mut self, channel: ChannelId) -> LogId {
-        if let Some(id) = self.channels.get(channel).and_then(|ids| ids.first()) {
+    /// The channel's log of this form, made if it is the first to need it.
+    fn log_of(&mut self, channel: ChannelId, form: Form) -> LogId {
+        let ids = self.channels.get(channel).map_or(&[][..], Vec::as_slice);
+        let is_it = |id: &&LogId| self.logs.get(**id).is_some_and(|log| log.form() == form);
+        if let Some(id) = ids.iter().find(is_it) {
             return *id;
         }
-        let id = self.logs.insert(Log::new(channel));
-        self.channels.insert(channel, vec![id]);
+        let id = self.logs.insert(Log::new(channel, form));
+        match self.channels.get_mut(channel) {
+            Some(ids) => ids.push(id),
+            None => drop(self.channels.insert(channel, vec![id])),
+        }
         id
     }
 

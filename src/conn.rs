@@ -43,6 +43,7 @@ use crate::limits::Limits;
 use crate::now::Now;
 use crate::site::{Question, Site, unavailable};
 use crate::websocket::close::{Close, CloseCode};
+use crate::websocket::form::Form;
 
 /// One client's connection.
 #[derive(Debug)]
@@ -209,6 +210,12 @@ impl Conn {
     #[must_use]
     pub fn is_subscribed(&self) -> bool {
         matches!(&self.state, State::Open(session) if session.purpose() == Purpose::Channels)
+    }
+
+    /// How the client's messages are encoded, if it [is subscribed](Conn::is_subscribed).
+    #[must_use]
+    pub fn form(&self) -> Form {
+        if let State::Open(session) = &self.state { session.form() } else { Form::Plain }
     }
 
     /// Messages that the client sent since the last call and that were dropped, because nobody

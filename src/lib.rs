@@ -26,6 +26,7 @@
 //! | [`websocket::frame`] | what do seven bytes on the wire mean? | RFC 6455 section 5.2 |
 //! | [`websocket::mask`], [`websocket::utf8`], [`websocket::close`] | why is it masked, is it text, why does it end? | 5.3, 8.1, 7.4 |
 //! | [`websocket::message`] | how do frames become messages? | 5.4, 5.5 |
+//! | [`websocket::extension`], [`websocket::deflate`], [`websocket::form`] | how is a message compressed once for everybody? (to be skipped at first) | RFC 7692 |
 //! | [`http`] | what does a client ask for, before it speaks WebSocket? | RFC 9112, RFC 9110 |
 //! | [`upgrade`] | when does HTTP become WebSocket? the one bridge | RFC 6455 section 4.2 |
 //! | [`origin`] | which web pages may come in? | 10.2 |

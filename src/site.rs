@@ -11,16 +11,21 @@ use crate::origin::OriginPolicy;
 use crate::quiet::Quiet;
 use crate::secret::Secret;
 use crate::upgrade::{self, Accepted};
+use crate::websocket::form::Encoder;
 use crate::websocket::message::MessageLimits;
 
-/// Everything about this server that an answer depends on. But for what it keeps of its log, it does
-/// not change while it runs.
+/// Everything about this server that an answer depends on. But for what it keeps of its log, and the
+/// working memory of its encoder, it does not change while it runs.
 #[derive(Debug)]
 pub struct Site {
     /// The limits that clients are held to.
     pub limits: Limits,
     /// Connections at once; who comes above that gets 503.
     pub max_connections: usize,
+    /// Whether clients that offer compression get it.
+    pub deflate: bool,
+    /// What encodes the messages that go to one client alone.
+    pub encoder: RefCell<Encoder>,
     /// The limits of what clients send on a WebSocket.
     pub messages: MessageLimits,
     /// After this long without a byte, a client is sent a ping.
@@ -93,6 +98,8 @@ impl Default for Site {
             },
             limits,
             max_connections: usize::MAX,
+            deflate: false,
+            encoder: RefCell::default(),
             ping: Duration::from_secs(25),
             idle_timeout: Duration::from_secs(60),
             origins: OriginPolicy { allowed: Vec::new(), loopback_only: true },
@@ -274,7 +281,7 @@ impl Site {
 
     /// The handshake itself, and then whether this page may have it (RFC 6455 section 4.2.2).
     fn accept(&self, head: &Head<'_>) -> Result<Accepted, Response> {
-        let accepted = upgrade::accept(head).map_err(upgrade::Refused::response)?;
+        let accepted = upgrade::accept(head, self.deflate).map_err(upgrade::Refused::response)?;
         self.check_origin(head)?;
         Ok(accepted)
     }

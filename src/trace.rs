@@ -14,6 +14,7 @@
 //!   < text fragment 3 "Hel"                frames in the order in which they pass
 //!   < ping 5 "ping\n"
 //!   < continuation end 2 "lo"
+//!   > compressed text 7 f2 48 cd c9 …      the bytes as they pass (RFC 7692)
 //!   > binary 3 ff 00 01                    the number is the length of the whole payload,
 //!   > text 70000 "aaaaaaaaaaaaaaaaaa"…     of which only the beginning is shown
 //!   < close 1000 "bye"
@@ -33,8 +34,11 @@ use std::fmt;
 
 use crate::http::{self, Framing, HeadLimits, Method, Scan};
 use crate::upgrade;
+use crate::websocket::deflate::Agreement;
+use crate::websocket::extension;
+use crate::websocket::form::Form;
 use crate::websocket::frame;
-use side::{Form, Next, Side, count};
+use side::{Next, Notation, Side, count};
 
 /// Requests that may wait for their answers: more than fit into one read of a socket.
 const MAX_AWAITED: usize = 4096;
@@ -88,9 +92,9 @@ impl Wire {
             match self.inbound.next {
                 Next::Head => self.request(say),
                 Next::ChunkLine { is_behind } => self.inbound.chunk_line(is_behind, say),
-                Next::Frame => match frame::decode(&self.inbound.untold) {
+                Next::Frame => match frame::decode(&self.inbound.untold, self.inbound.form) {
                     Ok(None) => {}
-                    Ok(Some((h, _))) => self.inbound.frame(h.fin, h.opcode, h.length, h.mask),
+                    Ok(Some((header, _))) => self.inbound.frame(header),
                     Err(why) => self.inbound.give_up(why, say),
                 },
                 Next::Nothing => {}
@@ -136,7 +140,7 @@ impl Wire {
         match framing {
             Framing::Length(0) if upgrade => inbound.next = Next::Frame,
             Framing::Length(0) => {}
-            Framing::Length(length) => inbound.begin(Some("body"), Form::Text, length),
+            Framing::Length(length) => inbound.begin(Some("body"), Notation::Text, length),
             Framing::Chunked => inbound.next = Next::ChunkLine { is_behind: false },
         }
     }
@@ -148,10 +152,12 @@ impl Wire {
         let mut lines = head.trim_end().lines();
         let status = lines.next().unwrap_or_default().trim_start_matches("HTTP/1.1 ");
         let (mut fields, mut length, mut close) = (0_usize, None, false);
+        let mut form = Form::Plain;
         for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
             fields += 1;
             match name {
                 "Content-Length" => length = value.parse::<u64>().ok(),
+                "Sec-WebSocket-Extensions" => form = agreed(value),
                 "Connection" => close = value.ends_with("close"),
                 _ => {}
             }
@@ -163,9 +169,10 @@ impl Wire {
         let bytes =
             length.map_or_else(String::new, |length| format!(", {}", count(length, "byte")));
         say(format_args!("> {} ({}{bytes})", status.escape_debug(), count(fields, "field")));
-        self.outbound.begin(None, Form::Hex, length.unwrap_or(0));
+        self.outbound.begin(None, Notation::Hex, length.unwrap_or(0));
         if status.starts_with("101") {
             self.outbound.next = Next::Frame;
+            (self.inbound.form, self.outbound.form) = (form, form);
         } else if close {
             // RFC 9112 section 9.6: nothing more is processed. So a refused upgrade ends, too.
             self.inbound.ignore();
@@ -174,6 +181,12 @@ impl Wire {
             self.inbound.next = Next::Head;
         }
     }
+}
+
+/// The form that an answer agrees on: it has the same grammar as the offer that it accepts.
+fn agreed(value: &str) -> Form {
+    let offers = extension::offers([value.as_bytes()].into_iter()).unwrap_or_default();
+    Agreement::negotiate(&offers).map_or(Form::Plain, Agreement::form)
 }
 
 #[cfg(test)]
@@ -325,11 +338,34 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "deflate")]
+    fn compressed_messages_are_shown_as_they_pass() {
+        let accepted = b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Extensions: \
+            permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n\r\n";
+        let lines = however_cut(&[
+            In(UPGRADE.to_vec()),
+            Out(accepted.to_vec()),
+            In(masked(0xc1, b"\xf2\x48\xcd\xc9\xc9\x07\x00")),
+            Out(b"\x81\x05Hello\x42\x01\xf2\x80\x06\x48\xcd\xc9\xc9\x07\x00\xc0\x00".to_vec()),
+        ]);
+        assert_eq!(
+            lines[2..],
+            [
+                "< compressed text 7 f2 48 cd c9 c9 07 00",
+                "> text 5 \"Hello\"",
+                "> compressed binary fragment 1 f2",
+                "> continuation end 6 48 cd c9 c9 07 00",
+                "> ?? c0 00: RSV1 belongs on the first frame of a message; send 0 on all others",
+            ]
+        );
+    }
+
+    #[test]
     fn what_is_no_frame_ends_the_reading() {
         for (bytes, line) in [
             (
                 &b"\xc1abc"[..],
-                "< ?? c1: a reserved bit is set, but no extension was agreed on; send 0",
+                "< ?? c1: a reserved bit is set that no agreed extension has claimed; send 0",
             ),
             (
                 b"\x81\x05ab",

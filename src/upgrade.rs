@@ -17,7 +17,9 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, PAD}
 use sha1::{Digest as _, Sha1};
 
 use crate::http::{Framing, Head, Response, Status, Version};
+use crate::websocket::deflate::Agreement;
 use crate::websocket::extension;
+use crate::websocket::form::Form;
 
 /// RFC 6455 section 1.3: the GUID that the key is joined with. Any text would do that no server
 /// that is not a WebSocket server would ever append.
@@ -34,6 +36,7 @@ const KEY_ENCODING: GeneralPurpose = GeneralPurpose::new(
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
     accept: String,
+    agreement: Option<Agreement>,
 }
 
 /// Why a handshake is refused.
@@ -66,11 +69,12 @@ pub fn is_requested(head: &Head<'_>) -> bool {
         && head.fields.has_token("Upgrade", "websocket")
 }
 
-/// Checks the handshake of a head that asks for WebSocket.
+/// Checks the handshake of a head that asks for WebSocket. If `compress`, then an offer of
+/// permessage-deflate is accepted; else every one is declined.
 ///
 /// # Errors
 /// What is wrong with it; [`Refused::response`] is what the client is told.
-pub fn accept(head: &Head<'_>) -> Result<Accepted, Refused> {
+pub fn accept(head: &Head<'_>, compress: bool) -> Result<Accepted, Refused> {
     match head.fields.single("Sec-WebSocket-Version") {
         Ok(Some(b"13")) => {}
         Ok(_) => return Err(Refused::Version),
@@ -88,8 +92,9 @@ pub fn accept(head: &Head<'_>) -> Result<Accepted, Refused> {
         return Err(Refused::Body);
     }
     let offers = extension::offers(head.fields.lines("Sec-WebSocket-Extensions"));
-    let _declined = offers.map_err(|_| Refused::Extensions)?;
-    Ok(Accepted { accept: accept_value(key) })
+    let offers = offers.map_err(|_| Refused::Extensions)?;
+    let agreement = if compress { Agreement::negotiate(&offers) } else { None };
+    Ok(Accepted { accept: accept_value(key), agreement })
 }
 
 /// RFC 6455 section 4.2.2, item 5.4: the key as it was sent, joined with the GUID, hashed, in
@@ -109,7 +114,17 @@ impl Accepted {
               Sec-WebSocket-Accept: ",
         );
         out.extend_from_slice(self.accept.as_bytes());
+        if let Some(agreement) = self.agreement {
+            let line = format!("\r\nSec-WebSocket-Extensions: {agreement}");
+            out.extend_from_slice(line.as_bytes());
+        }
         out.extend_from_slice(b"\r\n\r\n");
+    }
+
+    /// What messages look like behind the 101.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        self.agreement.map_or(Form::Plain, Agreement::form)
     }
 }
 
@@ -161,7 +176,7 @@ mod tests {
         let head = format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
         let mut scan = Scan::default();
         let (head, _) = parse(head.as_bytes(), &mut scan, &HeadLimits::default()).unwrap().unwrap();
-        is_requested(&head).then(|| accept(&head))
+        is_requested(&head).then(|| accept(&head, true))
     }
 
     fn with(key_and_version: &str) -> Result<Accepted, Refused> {
@@ -232,6 +247,23 @@ mod tests {
         let mut answer = Vec::new();
         with(&format!("{NEEDED}{fields}")).unwrap().encode(&mut answer);
         String::from_utf8(answer).unwrap()
+    }
+
+    #[test]
+    #[cfg(feature = "deflate")]
+    fn s7692_5_an_accepted_offer_is_answered_in_one_line() {
+        let answer = answer_to_offer(
+            "Sec-WebSocket-Extensions: foo\r\n\
+             sec-websocket-extensions: permessage-deflate; server_max_window_bits=12\r\n",
+        );
+        assert!(
+            answer.ends_with(
+                "\r\nSec-WebSocket-Extensions: permessage-deflate; \
+                 server_no_context_takeover; client_no_context_takeover; \
+                 server_max_window_bits=12\r\n\r\n"
+            ),
+            "{answer}"
+        );
     }
 
     #[test]

@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 
 use crate::hub::{ChannelId, ClientId};
-use crate::websocket::frame::{self, Opcode};
+use crate::websocket::form::{Encoder, Form};
+use crate::websocket::frame;
+use crate::websocket::message::Kind;
 
 /// Encoded frames, one after the other, and how far each subscriber has got.
 #[derive(Debug)]
 pub(super) struct Log {
     channel: ChannelId,
+    /// How the messages in it are encoded.
+    form: Form,
     /// The frames from position `oldest` to the end. Without any it owns no memory.
     bytes: Vec<u8>,
     oldest: u64,
@@ -58,9 +62,10 @@ pub(super) struct Partial {
 }
 
 impl Log {
-    pub(super) fn new(channel: ChannelId) -> Self {
+    pub(super) fn new(channel: ChannelId, form: Form) -> Self {
         Self {
             channel,
+            form,
             bytes: Vec::new(),
             oldest: 0,
             cursors: Vec::new(),
@@ -73,6 +78,10 @@ impl Log {
 
     pub(super) fn channel(&self) -> ChannelId {
         self.channel
+    }
+
+    pub(super) fn form(&self) -> Form {
+        self.form
     }
 
     /// A ready cursor at the end of the log.
@@ -103,10 +112,8 @@ impl Log {
     }
 
     /// Encodes one message. True if the log must be queued for a pass.
-    pub(super) fn append(&mut self, payload: &[u8]) -> bool {
-        let is_text = std::str::from_utf8(payload).is_ok();
-        let opcode = if is_text { Opcode::Text } else { Opcode::Binary };
-        frame::encode(opcode, payload, &mut self.bytes);
+    pub(super) fn append(&mut self, encoder: &mut Encoder, kind: Kind, payload: &[u8]) -> bool {
+        encoder.encode(self.form, kind, payload, &mut self.bytes);
         !std::mem::replace(&mut self.pass.queued, true)
     }
 

@@ -6,15 +6,23 @@ use proptest::prelude::*;
 use slotmap::SlotMap;
 
 use super::*;
-use crate::websocket::frame::{Opcode, encode, server_frame_length};
+use crate::websocket::deflate::Agreement;
+use crate::websocket::extension;
+use crate::websocket::frame::server_frame_length;
 
 const BACKLOG: usize = 64;
 
-fn frame_of(payload: &[u8]) -> Vec<u8> {
+fn frame_of(payload: &[u8], form: Form) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let is_text = std::str::from_utf8(payload).is_ok();
-    encode(if is_text { Opcode::Text } else { Opcode::Binary }, payload, &mut bytes);
+    Encoder::default().encode(form, Kind::of(payload), payload, &mut bytes);
     bytes
+}
+
+/// The wire form of a window. In a build without compression there is only one form.
+fn deflate(bits: u8) -> Form {
+    let offer = format!("permessage-deflate; server_max_window_bits={bits}");
+    let offers = extension::offers([offer.as_bytes()].into_iter()).unwrap();
+    Agreement::negotiate(&offers).map_or(Form::Plain, Agreement::form)
 }
 
 /// A broadcast and ids to play with.
@@ -39,9 +47,13 @@ impl Scene {
     }
 
     fn client_on(&mut self, channels: &[usize]) -> ClientId {
+        self.client_in(channels, Form::Plain)
+    }
+
+    fn client_in(&mut self, channels: &[usize], form: Form) -> ClientId {
         let client = self.clients.insert(());
         let ids: Vec<ChannelId> = channels.iter().map(|n| self.channels[*n]).collect();
-        self.broadcast.join(client, &ids);
+        self.broadcast.join(client, &ids, form);
         client
     }
 
@@ -231,6 +243,31 @@ fn slices_take_turns_between_logs() {
 }
 
 #[test]
+#[cfg(feature = "deflate")]
+fn a_message_is_encoded_once_for_each_form_that_somebody_subscribes_in() {
+    let mut scene = Scene::new(1);
+    let text = "Hello ".repeat(20);
+    let plain = scene.client();
+    let (wide, narrow) = (scene.client_in(&[0], deflate(15)), scene.client_in(&[0], deflate(9)));
+    let wide_too = scene.client_in(&[0], deflate(15));
+    assert_eq!(scene.broadcast.logs.len(), 3);
+    scene.publish(text.as_bytes());
+    scene.publish(b"short");
+    let received = scene.pass(|_| usize::MAX);
+    assert_eq!(received[&plain], [b"\x81\x78", text.as_bytes(), b"\x81\x05short"].concat());
+    for client in [wide, narrow, wide_too] {
+        let [0xc1, length, ..] = received[&client][..] else { panic!("{:?}", received[&client]) };
+        assert!(usize::from(length) < text.len() / 2, "{length}");
+        assert!(received[&client].ends_with(b"\x81\x05short"));
+    }
+    assert_eq!(received[&wide], received[&wide_too]);
+    for client in [wide, wide_too] {
+        scene.broadcast.leave(client, 0);
+    }
+    assert_eq!(scene.broadcast.logs.len(), 2, "nothing is encoded that nobody reads");
+}
+
+#[test]
 fn a_subscriber_of_one_channel_costs_little() {
     assert!(size_of::<Subscriber>() <= 40, "{}", size_of::<Subscriber>());
     assert_eq!(size_of::<Seat>(), 12, "and this much on the heap for each channel");
@@ -239,7 +276,7 @@ fn a_subscriber_of_one_channel_costs_little() {
 /// What may happen, in any order, also between the deliveries of a pass.
 #[derive(Clone, Debug)]
 enum Step {
-    Join(Vec<usize>),
+    Join(Vec<usize>, u8),
     Leave(usize),
     Publish(usize, Vec<u8>),
     Deliver { count: usize, room: usize },
@@ -252,11 +289,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let room = prop_oneof![Just(usize::MAX), 0..20_usize];
     let payload = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..12),
-        Just(vec![b'x'; 125]), // with its channel 126: a header of four bytes
+        Just(vec![b'x'; 125]), // with its channel 126: a header of four bytes, or compressed
     ];
     let step = prop_oneof![
         2 => prop_oneof![Just(vec![0]), Just(vec![1]), Just(vec![0, 1]), Just(vec![2, 0, 1])]
-            .prop_map(Step::Join),
+            .prop_flat_map(|channels| (Just(channels), prop_oneof![Just(0), 8..=15_u8]))
+            .prop_map(|(channels, bits)| Step::Join(channels, bits)),
         1 => any::<usize>().prop_map(Step::Leave),
         4 => (0..3_usize, payload).prop_map(|(channel, payload)| Step::Publish(channel, payload)),
         4 => (0..6_usize, room.clone()).prop_map(|(count, room)| Step::Deliver { count, room }),
@@ -268,8 +306,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// One client of the model: a queue of frames for each channel, as most servers have it.
-#[derive(Default)]
 struct Queues {
+    form: Form,
     queues: BTreeMap<usize, VecDeque<Vec<u8>>>,
     received: Vec<u8>,
 }
@@ -326,10 +364,11 @@ impl Model {
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Join(channels) => {
-                let client = self.scene.client_on(&channels);
+            Step::Join(channels, bits) => {
+                let form = deflate(bits); // Plain, for a window that is declined
+                let client = self.scene.client_in(&channels, form);
                 let queues = channels.into_iter().map(|n| (n, VecDeque::new())).collect();
-                self.clients.insert(client, Queues { queues, received: Vec::new() });
+                self.clients.insert(client, Queues { form, queues, received: Vec::new() });
             }
             Step::Leave(n) => {
                 if let Some(client) = self.pick(n) {
@@ -342,7 +381,7 @@ impl Model {
                 self.scene.broadcast.append(self.scene.channels[n], &payload);
                 for client in self.clients.values_mut() {
                     if let Some(queue) = client.queues.get_mut(&n) {
-                        queue.push_back(frame_of(&payload));
+                        queue.push_back(frame_of(&payload, client.form));
                     }
                 }
             }

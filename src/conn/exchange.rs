@@ -102,7 +102,7 @@ impl Exchange {
             Decision::Answer(answer) => self.answer(&answer, delivery, site, outbox, now),
             Decision::Echo(accepted) => {
                 accepted.encode(outbox.end());
-                State::Open(Session::new(Purpose::Echo, now))
+                State::Open(Session::new(Purpose::Echo, accepted.form(), now))
             }
             Decision::Subscribe(accepted, channels) => {
                 State::Waiting(Box::new(Waiting::for_channels(accepted, channels, self.deadline)))

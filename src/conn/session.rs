@@ -7,8 +7,9 @@ use super::{Linger, State};
 use crate::now::Now;
 use crate::site::Site;
 use crate::websocket::close::{Close, CloseCode};
+use crate::websocket::form::Form;
 use crate::websocket::frame::{self, Opcode};
-use crate::websocket::message::{Assembler, Event, Kind, MessageError};
+use crate::websocket::message::{Assembler, Event, MessageError};
 
 /// RFC 6455 section 5.5.2 leaves a ping's payload to its sender. An empty one would put a NUL byte
 /// on the wire, at which curl gives up on a terminal; the newline has curl show it at once.
@@ -27,6 +28,7 @@ pub(super) enum Purpose {
 #[derive(Debug)]
 pub(super) struct Session {
     purpose: Purpose,
+    form: Form,
     assembler: Assembler,
     /// When a byte was last received (any byte is a sign of life), or when a ping went out since.
     since: Duration,
@@ -38,14 +40,16 @@ pub(super) struct Session {
 /// A WebSocket whose Close we have sent and whose peer's Close is still to come.
 #[derive(Debug)]
 pub(super) struct Closing {
+    form: Form,
     assembler: Assembler,
     pub(super) deadline: Duration,
 }
 
 impl Session {
-    pub(super) fn new(purpose: Purpose, now: Now) -> Self {
+    pub(super) fn new(purpose: Purpose, form: Form, now: Now) -> Self {
         Self {
             purpose,
+            form,
             assembler: Assembler::default(),
             since: now.since_start,
             is_pinged: false,
@@ -55,6 +59,10 @@ impl Session {
 
     pub(super) fn purpose(&self) -> Purpose {
         self.purpose
+    }
+
+    pub(super) fn form(&self) -> Form {
+        self.form
     }
 
     pub(super) fn take_ignored(&mut self) -> u32 {
@@ -75,14 +83,16 @@ impl Session {
         self.is_pinged = false;
         let mut rest = bytes;
         loop {
-            let (taken, event) = match self.assembler.receive(rest, &site.messages) {
+            let (taken, event) = match self.assembler.receive(rest, self.form, &site.messages) {
                 Ok((taken, Some(event))) => (taken, event),
                 Ok((_, None)) => return State::Open(self),
                 Err(error) => return fail(error, site, outbox, now),
             };
             match event {
                 Event::Message { kind, payload } => match self.purpose {
-                    Purpose::Echo => frame::encode(opcode(kind), payload, outbox.end()),
+                    Purpose::Echo => {
+                        site.encoder.borrow_mut().encode(self.form, kind, payload, outbox.end());
+                    }
                     Purpose::Channels => self.ignored = self.ignored.saturating_add(1),
                 },
                 // RFC 6455 section 5.5.3: a pong has the ping's own payload.
@@ -104,7 +114,7 @@ impl Session {
     ) -> State {
         close.encode(outbox.end());
         let deadline = now.since_start + site.limits.close_handshake;
-        State::Closing(Closing { assembler: self.assembler, deadline })
+        State::Closing(Closing { form: self.form, assembler: self.assembler, deadline })
     }
 
     pub(super) fn deadline(&self, site: &Site) -> Duration {
@@ -136,7 +146,7 @@ impl Closing {
     pub(super) fn receive(mut self, bytes: &mut [u8], site: &Site, now: Now) -> State {
         let mut rest = bytes;
         loop {
-            let taken = match self.assembler.receive(rest, &site.messages) {
+            let taken = match self.assembler.receive(rest, self.form, &site.messages) {
                 Ok((_, Some(Event::Close(_)))) | Err(_) => {
                     return State::Linger(Linger::new(&site.limits, now));
                 }
@@ -163,11 +173,4 @@ fn fail(error: MessageError, site: &Site, outbox: &mut Outbox, now: Now) -> Stat
     let reason = error.to_string();
     Close { code: error.close_code(), reason: &reason }.encode(outbox.end());
     State::Linger(Linger::new(&site.limits, now))
-}
-
-fn opcode(kind: Kind) -> Opcode {
-    match kind {
-        Kind::Text => Opcode::Text,
-        Kind::Binary => Opcode::Binary,
-    }
 }

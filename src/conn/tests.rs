@@ -1,3 +1,5 @@
+mod law;
+
 use super::*;
 use crate::http::Status;
 
@@ -462,95 +464,4 @@ fn closing_waits_for_the_peers_close_past_everything_else() {
 #[test]
 fn an_idle_connection_is_small() {
     assert!(size_of::<Conn>() <= 104, "{}", size_of::<Conn>());
-}
-
-mod law {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// What one conversation showed: all output, and how it ended.
-    fn replay(bytes: &[u8], cuts: &[usize]) -> (Vec<u8>, bool) {
-        let mut conn = conn();
-        let mut output = Vec::new();
-        let mut rest = bytes;
-        let mut cuts = cuts.iter().copied().cycle();
-        while !rest.is_empty() {
-            let (piece, after) = rest.split_at(cuts.next().unwrap_or(rest.len()).min(rest.len()));
-            rest = after;
-            output.extend(exchange(&mut conn, piece));
-            while let Some(event) = conn.poll_event() {
-                output.extend(format!("{event:?}").into_bytes());
-                match event {
-                    Event::Wants(_) => conn.admit(START),
-                    Event::Publish { body, .. } => {
-                        let text = String::from_utf8(body).unwrap();
-                        conn.answer(&Response::text(Status::Ok, text), START);
-                    }
-                    Event::IsReady => conn.answer(&Response::text(Status::Ok, "ready"), START),
-                }
-                output.extend(drain_bytes(&mut conn));
-            }
-        }
-        conn.eof(START);
-        output.extend(drain_bytes(&mut conn));
-        (output, conn.is_done())
-    }
-
-    fn piece() -> impl Strategy<Value = Vec<u8>> {
-        prop_oneof![
-            4 => Just(GET.to_vec()),
-            1 => Just(GET_AND_CLOSE.to_vec()),
-            1 => Just(b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n".to_vec()),
-            1 => Just(b"\r\n".to_vec()),
-            1 => Just(b"GET /%zz HTTP/1.1\r\nHost: h\r\n\r\n".to_vec()),
-            1 => Just(b"POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc".to_vec()),
-            1 => prop::collection::vec(any::<u8>(), 0..9),
-            1 => Just(post("Content-Length: 5\r\n\r\nHello").into_bytes()),
-            1 => Just(post("Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n").into_bytes()),
-            4 => Just(UPGRADE.to_vec()),
-            4 => Just(String::from_utf8_lossy(UPGRADE).replace("/echo", "/").into_bytes()),
-            4 => frame(),
-        ]
-    }
-
-    /// Frames of all kinds, some of which break a rule.
-    fn frame() -> impl Strategy<Value = Vec<u8>> {
-        let first =
-            prop::sample::select(vec![0x01, 0x00, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8a, 0xc1]);
-        let payload = prop_oneof![
-            prop::collection::vec(any::<u8>(), 0..5),
-            Just("räksmörgås".as_bytes().to_vec()),
-            Just(b"\x03\xe8".to_vec()),
-        ];
-        (first, payload, any::<[u8; 4]>()).prop_map(|(first, mut payload, mask)| {
-            let length = u8::try_from(payload.len()).unwrap();
-            for (byte, mask) in payload.iter_mut().zip(mask.iter().cycle()) {
-                *byte ^= mask;
-            }
-            [&[first, 0x80 | length], &mask[..], &payload].concat()
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn cutting_the_bytes_anywhere_changes_nothing(
-            pieces in prop::collection::vec(piece(), 0..9),
-            cuts in prop::collection::vec(1..40_usize, 1..9),
-        ) {
-            let bytes = pieces.concat();
-            let whole = replay(&bytes, &[bytes.len().max(1)]);
-            prop_assert_eq!(&replay(&bytes, &[1]), &whole);
-            prop_assert_eq!(&replay(&bytes, &cuts), &whole);
-        }
-    }
-
-    #[test]
-    fn at_every_single_cut() {
-        let bytes = [GET, b"\r\n", UPGRADE, MASKED_HELLO, &masked(0x88, b""), GET].concat();
-        let whole = replay(&bytes, &[bytes.len()]);
-        for cut in 1..bytes.len() {
-            assert_eq!(replay(&bytes, &[cut, bytes.len()]), whole, "cut at {cut}");
-        }
-    }
 }

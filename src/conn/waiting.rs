@@ -11,6 +11,7 @@ use crate::http::{Delivery, Response};
 use crate::now::Now;
 use crate::site::Site;
 use crate::upgrade::Accepted;
+use crate::websocket::form::Form;
 
 /// What is needed to answer when the answer is known.
 #[derive(Debug)]
@@ -83,10 +84,12 @@ impl Waiting {
 
     /// The 101, and what the client has sent meanwhile. Only for who waits for channels.
     pub(super) fn admit(self, outbox: &mut Outbox, now: Now) -> (State, Vec<u8>) {
+        let mut form = Form::Plain;
         if let Request::Upgrade(accepted) = &self.request {
             accepted.encode(outbox.end());
+            form = accepted.form();
         }
-        (State::Open(Session::new(Purpose::Channels, now)), self.inbox)
+        (State::Open(Session::new(Purpose::Channels, form, now)), self.inbox)
     }
 
     /// The answer, and what the client has sent meanwhile. RFC 6455 section 4.2.2: behind a

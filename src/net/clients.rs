@@ -144,7 +144,7 @@ impl Server {
                 HubEvent::Admit(id, channels) => {
                     let Some(peer) = self.peers.get_mut(id) else { continue };
                     peer.conn.admit(now);
-                    self.broadcast.join(id, &channels);
+                    self.broadcast.join(id, &channels, peer.conn.form());
                     peer.is_joined = true;
                     log::debug!("{:?}: subscribed to {} channels", id.data(), channels.len());
                     self.serve(id, now);

@@ -53,6 +53,7 @@ fn site(options: Options) -> Site {
         channels: options.channels,
         has_redis: options.redis.is_some(),
         echo: options.echo,
+        deflate: options.deflate,
         publishing,
         max_connections: options.max_connections.unwrap_or(usize::MAX),
         max_publish_bytes: options.max_publish_bytes,
@@ -106,6 +107,9 @@ fn start_line(server: &Server, redis: Option<&RedisAddress>, port_alone: bool) -
     }
     if let Some(every) = site.awake {
         parts.push(format!("awake every {every:?}"));
+    }
+    if site.deflate {
+        parts.push("messages are compressed for who offers it".to_owned());
     }
     parts.push(match site.publishing {
         Publishing::Off => "POST /publish is off (--publish-token)".to_owned(),

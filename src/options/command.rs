@@ -26,6 +26,7 @@ Usage: barewire [FLAGS]
   --echo                 answer /echo                      [on without --redis]
   --awake TIME           say so on channel awake, or off   [5s without --redis]
   --publish-token TOKEN  who presents it may POST /publish
+  --deflate              compress for clients that offer it              [off]
   --max-connections N    clients at once                   [open files less 64]
   --max-message SIZE     largest message from a client                    [64k]
   --max-publish SIZE     largest message to clients                        [1m]
@@ -33,8 +34,7 @@ Usage: barewire [FLAGS]
   --ping TIME            ping a client silent for this long              [25s]
   --idle-timeout TIME    close a client silent for this long              [60s]
   --drain TIME           longest clean-up after SIGTERM                   [10s]
-  -h, --help             this text
-  -V, --version          the version
+  -h, --help             this text            (and -V, --version, the version)
 
 * may be repeated. A SIZE is 512, 64k, 1m; a TIME is 500ms, 30s, 5m, 1h. Every
 flag has a variable, and beats it: REDIS_URL; PORT or BAREWIRE_BIND; and so on
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn clap_accepts_the_help_as_a_table() {
         command().debug_assert();
-        assert_eq!(flags(SERVE).count(), 14);
+        assert_eq!(flags(SERVE).count(), 15);
         assert_eq!(flags(SERVE).next(), Some("--bind ADDR"));
         assert_eq!(
             flags(PUBLISH).collect::<Vec<_>>(),

@@ -55,6 +55,8 @@ pub struct Options {
     pub awake: Option<Duration>,
     /// Who presents it may publish. Without one, and without Redis, this machine may.
     pub publish_token: Option<Secret>,
+    /// Whether messages are compressed for clients that offer it; only in a build that can.
+    pub deflate: bool,
     /// Clients at once; else as many as there are descriptors.
     pub max_connections: Option<usize>,
     /// The largest message from a client.
@@ -162,6 +164,7 @@ fn serve(given: &Given<'_>) -> Result<Options, Usage> {
         echo: given.switch("echo")?.unwrap_or(is_demo),
         awake: given.one("awake", values::time_or_off)?.unwrap_or(demo_awake),
         publish_token: given.one("publish-token", Secret::new)?,
+        deflate: given.switch("deflate")?.unwrap_or(false),
         max_connections: given.one("max-connections", values::number)?,
         max_message_bytes: given.one("max-message", values::size)?.unwrap_or(64 << 10),
         max_publish_bytes: given.one("max-publish", values::size)?.unwrap_or(1 << 20),
@@ -174,6 +177,10 @@ fn serve(given: &Given<'_>) -> Result<Options, Usage> {
 
 /// Checks between values. Each names both flags: either may be the one to change.
 fn agree(options: Options) -> Result<Options, Usage> {
+    if options.deflate && !cfg!(feature = "deflate") {
+        let advice = "this binary cannot: build it with the cargo feature `deflate`";
+        return Err(Usage::about("--deflate", advice));
+    }
     // A client that takes all its channels by default must not be over the limit by that.
     let names = options.channels.iter().filter_map(Glob::literal).count();
     let most = Limits::default().channels_per_client.saturating_sub(1);

@@ -71,6 +71,18 @@ fn without_redis_what_is_on_can_be_switched_off() {
 }
 
 #[test]
+fn compression_is_off_until_asked_for_and_only_in_a_build_that_can() {
+    assert!(!serve(&[], &[]).deflate);
+    if cfg!(feature = "deflate") {
+        assert!(serve(&["--deflate"], &[]).deflate);
+        assert!(serve(&[], &[("BAREWIRE_DEFLATE", "1")]).deflate);
+    } else {
+        let refused = run(&["--deflate"], &[]).unwrap_err();
+        assert!(refused.contains("--deflate: this binary cannot"), "{refused}");
+    }
+}
+
+#[test]
 fn every_flag_has_a_variable_that_it_beats() {
     type Shown = fn(&Options) -> String;
     let table: [(&str, &str, &str, &str, Shown); 13] = [
@@ -107,8 +119,8 @@ fn every_flag_has_a_variable_that_it_beats() {
         assert_ne!(shown(&serve(&[], &[(variable, other)])), by_flag, "{variable}");
         assert_eq!(shown(&serve(&[], &[(variable, "")])), default, "{variable} set to nothing");
     }
-    // The switch, which takes no value, has its own test; together they are all.
-    assert_eq!(table.len() + 1, command::flags(command::SERVE).count());
+    // The two switches, which take no value, have their own tests; together they are all.
+    assert_eq!(table.len() + 2, command::flags(command::SERVE).count());
 }
 
 #[test]

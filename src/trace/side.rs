@@ -10,9 +10,9 @@ use std::fmt;
 
 use super::Say;
 use crate::http::HttpError;
-use crate::websocket::frame::{self, MAX_CONTROL_BYTES, Opcode};
+use crate::websocket::form::Form;
+use crate::websocket::frame::{self, FrameHeader, MAX_CONTROL_BYTES, Opcode};
 use crate::websocket::mask::Mask;
-use crate::websocket::message::MessageError;
 
 /// How much of a payload is shown: a control frame whole, for the reason in a Close is what one
 /// looks for.
@@ -26,6 +26,8 @@ const MAX_HEAD_BYTES: usize = 8193;
 pub(super) struct Side {
     mark: char,
     pub(super) next: Next,
+    /// What the 101 has agreed on.
+    pub(super) form: Form,
     /// What no line has told: a head, or a header and the beginning of its payload.
     pub(super) untold: Vec<u8>,
     payload: Option<Payload>,
@@ -52,7 +54,7 @@ pub(super) enum Next {
 struct Payload {
     /// How its line begins. `None`: it has no line, or the line was said.
     label: Option<String>,
-    form: Form,
+    notation: Notation,
     mask: Mask,
     length: u64,
     /// How much of it is still to come.
@@ -63,7 +65,7 @@ struct Payload {
 
 /// How a payload is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum Notation {
     Text,
     Hex,
     /// Two bytes of a number, then text.
@@ -72,7 +74,15 @@ pub(super) enum Form {
 
 impl Side {
     pub(super) fn new(mark: char, next: Next) -> Self {
-        Self { mark, next, untold: Vec::new(), payload: None, is_text: false, ignored: 0 }
+        Self {
+            mark,
+            next,
+            form: Form::Plain,
+            untold: Vec::new(),
+            payload: None,
+            is_text: false,
+            ignored: 0,
+        }
     }
 
     /// Lets the payload pass, and takes one byte of what is behind it: whether there was one.
@@ -92,10 +102,10 @@ impl Side {
     }
 
     /// A payload begins; what is untold is its header.
-    pub(super) fn begin(&mut self, name: Option<&str>, form: Form, length: u64) {
+    pub(super) fn begin(&mut self, name: Option<&str>, notation: Notation, length: u64) {
         let label = name.map(|name| format!("{} {name}", self.mark));
         let (mask, header) = (Mask([0; 4]), self.untold.len());
-        self.payload = Some(Payload { label, form, mask, length, left: length, header });
+        self.payload = Some(Payload { label, notation, mask, length, left: length, header });
     }
 
     /// Says the line of a payload as soon as all is there that will be shown, and counts the rest.
@@ -117,25 +127,29 @@ impl Side {
         }
     }
 
-    pub(super) fn frame(&mut self, fin: bool, opcode: Opcode, length: u64, mask: Mask) {
+    pub(super) fn frame(&mut self, header: FrameHeader) {
+        let FrameHeader { fin, compressed, opcode, mask, length } = header;
         // RFC 6455 section 5.4: control frames may stand between the fragments of a message.
-        let (name, form) = match opcode {
-            Opcode::Text if fin => ("text", Form::Text),
-            Opcode::Text => ("text fragment", Form::Text),
-            Opcode::Binary if fin => ("binary", Form::Hex),
-            Opcode::Binary => ("binary fragment", Form::Hex),
-            Opcode::Continuation => (
-                if fin { "continuation end" } else { "continuation" },
-                if self.is_text { Form::Text } else { Form::Hex },
-            ),
-            Opcode::Close => ("close", Form::Close),
-            Opcode::Ping => ("ping", Form::Text),
-            Opcode::Pong => ("pong", Form::Text),
+        let (name, notation) = match opcode {
+            Opcode::Text if compressed => ("compressed text", Notation::Hex),
+            Opcode::Text => ("text", Notation::Text),
+            Opcode::Binary if compressed => ("compressed binary", Notation::Hex),
+            Opcode::Binary => ("binary", Notation::Hex),
+            Opcode::Continuation if self.is_text => ("continuation", Notation::Text),
+            Opcode::Continuation => ("continuation", Notation::Hex),
+            Opcode::Close => ("close", Notation::Close),
+            Opcode::Ping => ("ping", Notation::Text),
+            Opcode::Pong => ("pong", Notation::Text),
+        };
+        let part = match (opcode, fin) {
+            (Opcode::Continuation, true) => " end",
+            (Opcode::Text | Opcode::Binary, false) => " fragment",
+            _ => "",
         };
         if !opcode.is_control() {
-            self.is_text = form == Form::Text;
+            self.is_text = notation == Notation::Text;
         }
-        self.begin(Some(name), form, length);
+        self.begin(Some(&format!("{name}{part}")), notation, length);
         if let Some(payload) = &mut self.payload {
             payload.mask = mask;
         }
@@ -146,13 +160,12 @@ impl Side {
         let Some(whole) = frame::server_frame_length(&self.untold) else { return };
         let first = self.untold.first().copied().unwrap_or_default();
         let header = u64::try_from(self.untold.len()).unwrap_or(u64::MAX);
-        match Opcode::from_value(first & 0b0000_1111) {
-            Some(opcode) if first & 0b0111_0000 == 0 => {
-                let fin = first & 0b1000_0000 != 0;
-                self.frame(fin, opcode, whole.saturating_sub(header), Mask([0; 4]));
+        let length = whole.saturating_sub(header);
+        match frame::decode_first_byte(first, self.form) {
+            Ok((fin, compressed, opcode)) => {
+                self.frame(FrameHeader { fin, compressed, opcode, mask: Mask([0; 4]), length });
             }
-            Some(_) => self.give_up(MessageError::ReservedBits, say),
-            None => self.give_up(MessageError::ReservedOpcode, say),
+            Err(why) => self.give_up(why, say),
         }
     }
 
@@ -171,7 +184,7 @@ impl Side {
                         say(format_args!("{} last chunk", self.mark));
                         self.next = Next::ChunkLine { is_behind: true };
                     }
-                    Ok(size) => return self.begin(Some("chunk"), Form::Text, size),
+                    Ok(size) => return self.begin(Some("chunk"), Notation::Text, size),
                     Err(_) => return self.give_up(HttpError::ChunkSize, say),
                 }
             }
@@ -212,8 +225,8 @@ impl Side {
     /// A head or a header as far as it came.
     fn beginning(&self, bytes: &[u8]) -> String {
         let shown = bytes.get(..SHOWN_BYTES).unwrap_or(bytes);
-        let form = if self.next == Next::Frame { Form::Hex } else { Form::Text };
-        show(form, shown, shown.len() < bytes.len())
+        let notation = if self.next == Next::Frame { Notation::Hex } else { Notation::Text };
+        show(notation, shown, shown.len() < bytes.len())
     }
 }
 
@@ -225,15 +238,15 @@ impl Payload {
         self.mask.apply(0, shown);
         let is_part = usize::try_from(self.length).map_or(true, |length| shown.len() < length);
         // RFC 6455 section 5.5.1: a Close has no body, or a code and perhaps a reason.
-        let rest = match (self.form, shown.split_first_chunk()) {
-            (Form::Close, None) if shown.is_empty() => String::new(),
-            (Form::Close, None) => format!(" ??{}", show(Form::Hex, shown, is_part)),
-            (Form::Close, Some((&code, []))) => format!(" {}", u16::from_be_bytes(code)),
-            (Form::Close, Some((&code, reason))) => {
-                format!(" {}{}", u16::from_be_bytes(code), show(Form::Text, reason, is_part))
+        let rest = match (self.notation, shown.split_first_chunk()) {
+            (Notation::Close, None) if shown.is_empty() => String::new(),
+            (Notation::Close, None) => format!(" ??{}", show(Notation::Hex, shown, is_part)),
+            (Notation::Close, Some((&code, []))) => format!(" {}", u16::from_be_bytes(code)),
+            (Notation::Close, Some((&code, reason))) => {
+                format!(" {}{}", u16::from_be_bytes(code), show(Notation::Text, reason, is_part))
             }
-            (form @ (Form::Text | Form::Hex), _) => {
-                format!(" {}{}", self.length, show(form, shown, is_part))
+            (notation @ (Notation::Text | Notation::Hex), _) => {
+                format!(" {}{}", self.length, show(notation, shown, is_part))
             }
         };
         say(format_args!("{label}{rest}"));
@@ -242,8 +255,8 @@ impl Payload {
 
 /// A space and the bytes, as text in quotes or in hexadecimal, with no character that a terminal
 /// would obey.
-fn show(form: Form, bytes: &[u8], is_part: bool) -> String {
-    if form == Form::Hex {
+fn show(notation: Notation, bytes: &[u8], is_part: bool) -> String {
+    if notation == Notation::Hex {
         let bytes: String = bytes.iter().map(|byte| format!(" {byte:02x}")).collect();
         return bytes + if is_part { " …" } else { "" };
     }

@@ -15,6 +15,8 @@ use super::close::CloseCode;
 pub enum MessageError {
     /// RFC 6455 section 5.2: RSV1, RSV2 and RSV3 are 0 unless an extension gave them a meaning.
     ReservedBits,
+    /// RFC 7692 section 6.1: RSV1 stands on the first frame of a message, and on no other.
+    CompressedBit,
     /// RFC 6455 section 5.2: the opcodes 3 to 7 and 11 to 15 mean nothing yet.
     ReservedOpcode,
     /// RFC 6455 section 5.5: a control frame is never fragmented, so its FIN is set.
@@ -35,6 +37,8 @@ pub enum MessageError {
     TooBig,
     /// RFC 6455 section 10.4: the message has more than `max_fragments`.
     TooManyFragments,
+    /// RFC 7692 section 7.2.2: the payload of a compressed message is not DEFLATE data.
+    InvalidDeflate,
     /// RFC 6455 section 8.1: a text message is not UTF-8.
     InvalidUtf8,
     /// RFC 6455 section 5.5.1: the body of a Close, if there is one, begins with a code of two
@@ -58,10 +62,13 @@ impl MessageError {
         // or sends legal frames in an order that is not.
         const BROKEN: CloseCode = CloseCode::PROTOCOL_ERROR;
         // Section 7.4.1: "e.g., non-UTF-8 data within a text message".
-        const NOT_UTF8: CloseCode = CloseCode::INVALID_PAYLOAD;
+        const UNREADABLE: CloseCode = CloseCode::INVALID_PAYLOAD;
         match self {
             Self::ReservedBits => {
-                (BROKEN, "a reserved bit is set, but no extension was agreed on; send 0")
+                (BROKEN, "a reserved bit is set that no agreed extension has claimed; send 0")
+            }
+            Self::CompressedBit => {
+                (BROKEN, "RSV1 belongs on the first frame of a message; send 0 on all others")
             }
             Self::ReservedOpcode => (BROKEN, "the opcode is reserved; use 0, 1, 2, 8, 9 or 10"),
             Self::FragmentedControl => (BROKEN, "a control frame is never fragmented; set its FIN"),
@@ -88,12 +95,16 @@ impl MessageError {
                 CloseCode::POLICY,
                 "the message has too many fragments; send fewer and larger ones",
             ),
-            Self::InvalidUtf8 => (NOT_UTF8, "the text is not valid UTF-8; send bytes as binary"),
+            // RFC 7692 names no code. The payload is not what RSV1 said that it is.
+            Self::InvalidDeflate => {
+                (UNREADABLE, "the message is not DEFLATE data; leave RSV1 out, or mend it")
+            }
+            Self::InvalidUtf8 => (UNREADABLE, "the text is not valid UTF-8; send bytes as binary"),
             Self::CloseOneByte => {
                 (BROKEN, "a Close has no body, or at least the two bytes of a code")
             }
             Self::CloseCode(_) => (BROKEN, "may not be sent; use 1000, or 3000 to 4999"),
-            Self::CloseReason => (NOT_UTF8, "the reason in a Close is not valid UTF-8"),
+            Self::CloseReason => (UNREADABLE, "the reason in a Close is not valid UTF-8"),
         }
     }
 }
@@ -111,8 +122,9 @@ impl fmt::Display for MessageError {
 mod tests {
     use super::*;
 
-    const EVERY: [(MessageError, u16); 16] = [
+    const EVERY: [(MessageError, u16); 18] = [
         (MessageError::ReservedBits, 1002),
+        (MessageError::CompressedBit, 1002),
         (MessageError::ReservedOpcode, 1002),
         (MessageError::FragmentedControl, 1002),
         (MessageError::Unmasked, 1002),
@@ -123,6 +135,7 @@ mod tests {
         (MessageError::ExpectedContinuation, 1002),
         (MessageError::TooBig, 1009),
         (MessageError::TooManyFragments, 1008),
+        (MessageError::InvalidDeflate, 1007),
         (MessageError::InvalidUtf8, 1007),
         (MessageError::CloseOneByte, 1002),
         (MessageError::CloseCode(1006), 1002),

@@ -23,6 +23,7 @@
 //!
 //! ```
 //! use barewire::websocket::frame::{self, FrameHeader, Opcode};
+//! use barewire::websocket::form::Form;
 //! use barewire::websocket::mask::Mask;
 //! use barewire::websocket::message::MessageError;
 //!
@@ -31,22 +32,24 @@
 //!     [0x81,      0x85,        0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
 //! let header = FrameHeader {
 //!     fin: true,
+//!     compressed: false,
 //!     opcode: Opcode::Text,
 //!     mask: Mask([0x37, 0xfa, 0x21, 0x3d]),
 //!     length: 5,
 //! };
-//! assert_eq!(frame::decode(&masked_hello), Ok(Some((header, 6))));
+//! assert_eq!(frame::decode(&masked_hello, Form::Plain), Ok(Some((header, 6))));
 //!
 //! // What the server sends has no key, and a client may not send it.
 //! let hello =
 //!     [0x81,      0x05,                                b'H', b'e', b'l', b'l', b'o'];
-//! assert_eq!(frame::decode(&hello), Err(MessageError::Unmasked));
+//! assert_eq!(frame::decode(&hello, Form::Plain), Err(MessageError::Unmasked));
 //! let mut out = Vec::new();
 //! frame::encode(Opcode::Text, b"Hello", &mut out);
 //! assert_eq!(out, hello);
 //! ```
 
 use super::error::MessageError;
+use super::form::Form;
 use super::mask::Mask;
 
 /// The longest header of a client's frame: two bytes, a 64-bit length and the masking key.
@@ -57,6 +60,8 @@ pub const MAX_CONTROL_BYTES: usize = 125;
 
 const FIN: u8 = 0b1000_0000;
 const RESERVED_BITS: u8 = 0b0111_0000;
+/// RFC 7692 section 6: the bit that permessage-deflate claims.
+const RSV1: u8 = 0b0100_0000;
 const OPCODE: u8 = 0b0000_1111;
 const MASKED: u8 = 0b1000_0000;
 const LENGTH: u8 = 0b0111_1111;
@@ -124,6 +129,8 @@ pub struct FrameHeader {
     /// Whether this is the last fragment of its message, or the only one. Always set in a control
     /// frame.
     pub fin: bool,
+    /// Whether it begins a compressed message (RFC 7692 section 6).
+    pub compressed: bool,
     /// What the frame is for.
     pub opcode: Opcode,
     /// The key that its payload is masked with.
@@ -133,15 +140,16 @@ pub struct FrameHeader {
     pub length: u64,
 }
 
-/// Reads the frame header at the start of `bytes`, as a client sends it, and the bytes it has.
-/// `None`: the header goes on behind `bytes`, and what is there breaks no rule yet.
+/// Reads the frame header at the start of `bytes`, as a client sends it that has agreed on `form`,
+/// and the bytes it has. `None`: the header goes on behind `bytes`, and what is there breaks no rule
+/// yet.
 ///
 /// # Errors
 /// The first rule that the bytes break. Close with 1002 and read no further: where the next frame
 /// would begin is unknown.
-pub fn decode(bytes: &[u8]) -> Result<Option<(FrameHeader, usize)>, MessageError> {
+pub fn decode(bytes: &[u8], form: Form) -> Result<Option<(FrameHeader, usize)>, MessageError> {
     let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
-    let (fin, opcode) = decode_first_byte(first)?;
+    let (fin, compressed, opcode) = decode_first_byte(first, form)?;
     let Some((&second, rest)) = rest.split_first() else { return Ok(None) };
     // RFC 6455 section 5.1: "a client MUST mask all frames that it sends to the server".
     if second & MASKED == 0 {
@@ -153,13 +161,22 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(FrameHeader, usize)>, MessageError
     }
     let Some((length, rest)) = decode_length(second & LENGTH, rest)? else { return Ok(None) };
     let Some((&key, payload)) = rest.split_first_chunk() else { return Ok(None) };
-    let header = FrameHeader { fin, opcode, mask: Mask(key), length };
+    let header = FrameHeader { fin, compressed, opcode, mask: Mask(key), length };
     Ok(Some((header, bytes.len() - payload.len())))
 }
 
-fn decode_first_byte(first: u8) -> Result<(bool, Opcode), MessageError> {
-    // RFC 6455 section 5.2: the one place to relax once an extension claims a bit.
-    if first & RESERVED_BITS != 0 {
+/// Reads the first byte of a frame, from either side: whether it is the last of its message, whether
+/// that is compressed, and the opcode.
+pub(crate) fn decode_first_byte(
+    first: u8,
+    form: Form,
+) -> Result<(bool, bool, Opcode), MessageError> {
+    // RFC 6455 section 5.2: "MUST be 0 unless an extension is negotiated".
+    let claimed = match form {
+        Form::Plain => 0,
+        Form::Deflate(_) => RSV1,
+    };
+    if first & RESERVED_BITS & !claimed != 0 {
         return Err(MessageError::ReservedBits);
     }
     let opcode = Opcode::from_value(first & OPCODE).ok_or(MessageError::ReservedOpcode)?;
@@ -168,7 +185,12 @@ fn decode_first_byte(first: u8) -> Result<(bool, Opcode), MessageError> {
     if opcode.is_control() && !fin {
         return Err(MessageError::FragmentedControl);
     }
-    Ok((fin, opcode))
+    let compressed = first & RSV1 != 0;
+    // RFC 7692 section 6.1: no other frame has it.
+    if compressed && !matches!(opcode, Opcode::Text | Opcode::Binary) {
+        return Err(MessageError::CompressedBit);
+    }
+    Ok((fin, compressed, opcode))
 }
 
 /// The length that `short`, the 7 bits of the second byte, stands for, and what follows it.
@@ -205,9 +227,19 @@ pub fn encode(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// Appends only the header of such a frame; `payload_bytes` bytes must follow it.
+/// Appends one whole message that is compressed (RFC 7692 section 6.1). Only for who has agreed.
+pub fn encode_compressed(opcode: Opcode, deflated: &[u8], out: &mut Vec<u8>) {
+    out.reserve(MAX_HEADER_BYTES + deflated.len());
+    encode_beginning(FIN | RSV1 | opcode.value(), deflated.len(), out);
+    out.extend_from_slice(deflated);
+}
+
+/// Appends only the header of a frame that is not compressed; `payload_bytes` bytes must follow it.
 pub fn encode_header(opcode: Opcode, payload_bytes: usize, out: &mut Vec<u8>) {
-    let first = FIN | opcode.value();
+    encode_beginning(FIN | opcode.value(), payload_bytes, out);
+}
+
+fn encode_beginning(first: u8, payload_bytes: usize, out: &mut Vec<u8>) {
     match (u8::try_from(payload_bytes), u16::try_from(payload_bytes)) {
         (Ok(short), _) if short < SIXTEEN_BITS => out.extend_from_slice(&[first, short]),
         (_, Ok(length)) => {
@@ -251,7 +283,7 @@ mod tests {
     ];
 
     fn header(fin: bool, opcode: Opcode, length: u64) -> FrameHeader {
-        FrameHeader { fin, opcode, mask: KEY, length }
+        FrameHeader { fin, compressed: false, opcode, mask: KEY, length }
     }
 
     #[test]
@@ -278,7 +310,12 @@ mod tests {
                 14,
             ),
         ] {
-            assert_eq!(decode(bytes), Ok(Some((expected, size))), "{}", bytes.escape_ascii());
+            assert_eq!(
+                decode(bytes, Form::Plain),
+                Ok(Some((expected, size))),
+                "{}",
+                bytes.escape_ascii()
+            );
         }
     }
 
@@ -329,10 +366,10 @@ mod tests {
         ] {
             let text = shortest.escape_ascii();
             let longer = [shortest, &[0; 14]].concat();
-            assert_eq!(decode(shortest), Err(expected), "{text}");
-            assert_eq!(decode(&longer), Err(expected), "{text} and more");
+            assert_eq!(decode(shortest, Form::Plain), Err(expected), "{text}");
+            assert_eq!(decode(&longer, Form::Plain), Err(expected), "{text} and more");
             let (_, before) = shortest.split_last().unwrap();
-            assert_eq!(decode(before), Ok(None), "{text} without its last byte");
+            assert_eq!(decode(before, Form::Plain), Ok(None), "{text} without its last byte");
         }
     }
 
@@ -349,9 +386,9 @@ mod tests {
         ] {
             let bytes = [bytes, &KEY.0].concat();
             let expected = (header(true, Opcode::Binary, length), bytes.len());
-            assert_eq!(decode(&bytes), Ok(Some(expected)), "{length}");
+            assert_eq!(decode(&bytes, Form::Plain), Ok(Some(expected)), "{length}");
             for cut in 0..bytes.len() {
-                assert_eq!(decode(&bytes[..cut]), Ok(None), "{length} cut at {cut}");
+                assert_eq!(decode(&bytes[..cut], Form::Plain), Ok(None), "{length} cut at {cut}");
             }
         }
     }
@@ -406,7 +443,7 @@ mod tests {
             bytes[1] |= MASKED;
             bytes.extend_from_slice(&KEY.0);
             let expected = header(true, opcode, u64::try_from(length).unwrap());
-            prop_assert_eq!(decode(&bytes), Ok(Some((expected, bytes.len()))));
+            prop_assert_eq!(decode(&bytes, Form::Plain), Ok(Some((expected, bytes.len()))));
         }
 
         /// The law: a longer prefix never changes an answer that a shorter one gave.
@@ -417,7 +454,7 @@ mod tests {
         ) {
             let bytes = [&[first, second][..], &rest].concat();
             let mut answers = (0..=bytes.len())
-                .map(|end| decode(&bytes[..end]))
+                .map(|end| decode(&bytes[..end], Form::Plain))
                 .skip_while(|answer| *answer == Ok(None));
             if let Some(decided) = answers.next() {
                 prop_assert!(answers.all(|answer| answer == decided));

@@ -24,6 +24,8 @@
 pub use super::error::MessageError;
 
 use super::close::Close;
+use super::deflate::Inflater;
+use super::form::Form;
 use super::frame::{self, FrameHeader, Opcode};
 use super::partial::{Partial, Piece, StartedHeader, event};
 
@@ -38,10 +40,12 @@ pub struct MessageLimits {
 
 impl MessageLimits {
     /// Checks that a frame fits behind `fragments` others of its message, with `bytes` together,
-    /// before any of its payload is looked at, and returns its length.
+    /// before any of its payload is looked at, and returns its length. How many bytes a compressed
+    /// one has will be seen when they come out.
     fn admit(
         &self,
         header: &FrameHeader,
+        is_compressed: bool,
         fragments: u32,
         bytes: usize,
     ) -> Result<usize, MessageError> {
@@ -51,7 +55,7 @@ impl MessageLimits {
         let left = self.max_message_bytes.saturating_sub(bytes);
         usize::try_from(header.length)
             .ok()
-            .filter(|length| *length <= left)
+            .filter(|length| is_compressed || *length <= left)
             .ok_or(MessageError::TooBig)
     }
 }
@@ -63,6 +67,23 @@ pub enum Kind {
     Text,
     /// The payload is any bytes.
     Binary,
+}
+
+impl Kind {
+    /// Text if it can be.
+    #[must_use]
+    pub fn of(payload: &[u8]) -> Self {
+        if str::from_utf8(payload).is_ok() { Self::Text } else { Self::Binary }
+    }
+
+    /// That of the first frame of such a message.
+    #[must_use]
+    pub const fn opcode(self) -> Opcode {
+        match self {
+            Self::Text => Opcode::Text,
+            Self::Binary => Opcode::Binary,
+        }
+    }
 }
 
 /// What a client sent: a whole message, or a control frame. Payloads are unmasked.
@@ -92,13 +113,14 @@ pub struct Assembler {
 impl Assembler {
     /// Takes bytes from the front of `bytes`, unmasking payloads in place, up to the end of the
     /// next event. The number says how many bytes were taken. `None`: all of them, and the next
-    /// event needs more.
+    /// event needs more. `form` is what was agreed on, always the same one.
     ///
     /// Call it with what it did not take until it answers `None`, the last time perhaps with no
     /// bytes at all. An event may be lent from the assembler's own buffer, and the next call is
     /// what frees that; so behind a `None` nothing is kept but what is incomplete.
     ///
     /// ```
+    /// # use barewire::websocket::form::Form;
     /// # use barewire::websocket::message::{Assembler, Event, Kind, MessageLimits};
     /// let limits = MessageLimits { max_message_bytes: 65_536, max_fragments: 1_000 };
     /// let mut assembler = Assembler::default();
@@ -108,7 +130,7 @@ impl Assembler {
     /// let mut rest = &mut chunk[..];
     /// let mut events = Vec::new();
     /// loop {
-    ///     let (taken, event) = assembler.receive(rest, &limits).unwrap();
+    ///     let (taken, event) = assembler.receive(rest, Form::Plain, &limits).unwrap();
     ///     let Some(event) = event else { break };
     ///     events.push(match event {
     ///         Event::Message { kind: Kind::Text, payload } => payload.escape_ascii().to_string(),
@@ -127,13 +149,14 @@ impl Assembler {
     pub fn receive<'a>(
         &'a mut self,
         bytes: &'a mut [u8],
+        form: Form,
         limits: &MessageLimits,
     ) -> Result<(usize, Option<Event<'a>>), MessageError> {
         self.free_lent();
         let all = bytes.len();
         let mut rest = bytes;
         while !rest.is_empty() {
-            let event = self.step(&mut rest, limits).inspect_err(|_| self.partial = None)?;
+            let event = self.step(&mut rest, form, limits).inspect_err(|_| self.partial = None)?;
             if event.is_some() {
                 return Ok((all - rest.len(), event));
             }
@@ -165,6 +188,7 @@ impl Assembler {
     fn step<'b>(
         &mut self,
         rest: &mut &'b mut [u8],
+        form: Form,
         limits: &MessageLimits,
     ) -> Result<Option<Event<'b>>, MessageError> {
         if let Some(partial) = &mut self.partial
@@ -172,9 +196,9 @@ impl Assembler {
         {
             return Ok(None);
         }
-        let Some(header) = self.header(rest)? else { return Ok(None) };
+        let Some(header) = self.header(rest, form)? else { return Ok(None) };
         let length = self.admit(&header, limits)?;
-        let is_whole = header.fin && header.opcode != Opcode::Continuation;
+        let is_whole = header.fin && !header.compressed && header.opcode != Opcode::Continuation;
         if is_whole && let Some(payload) = rest.split_off_mut(..length) {
             header.mask.apply(0, payload);
             if header.opcode == Opcode::Text && str::from_utf8(payload).is_err() {
@@ -182,8 +206,15 @@ impl Assembler {
             }
             return event(header.opcode, payload).map(Some);
         }
+        let inflater = match form {
+            Form::Plain => None,
+            Form::Deflate(window) => {
+                let new = || Inflater::new(window, limits.max_message_bytes);
+                header.compressed.then(new)
+            }
+        };
         let partial = self.partial.get_or_insert_default();
-        partial.enter(header, length);
+        partial.enter(header, length, inflater);
         partial.take(rest)?;
         Ok(None)
     }
@@ -197,9 +228,10 @@ impl Assembler {
             (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => {
                 usize::try_from(header.length).map_err(|_| MessageError::LongControl)
             }
-            (Opcode::Text | Opcode::Binary, None) => limits.admit(header, 0, 0),
+            (Opcode::Text | Opcode::Binary, None) => limits.admit(header, header.compressed, 0, 0),
             (Opcode::Continuation, Some(message)) => {
-                limits.admit(header, message.fragments, message.payload.len())
+                let (fragments, bytes) = (message.fragments, message.payload.len());
+                limits.admit(header, message.is_compressed(), fragments, bytes)
             }
             (Opcode::Continuation, None) => Err(MessageError::UnexpectedContinuation),
             // RFC 6455 section 5.4: "The fragments of one message MUST NOT be interleaved between
@@ -209,22 +241,26 @@ impl Assembler {
     }
 
     /// The next header, or `None` after keeping the part of it that has come.
-    fn header(&mut self, rest: &mut &mut [u8]) -> Result<Option<FrameHeader>, MessageError> {
+    fn header(
+        &mut self,
+        rest: &mut &mut [u8],
+        form: Form,
+    ) -> Result<Option<FrameHeader>, MessageError> {
         if let Some(partial) = &mut self.partial
             && let Piece::Header(started) = &mut partial.piece
         {
-            let header = started.take(rest)?;
+            let header = started.take(rest, form)?;
             if header.is_some() {
                 partial.piece = Piece::Nothing;
             }
             return Ok(header);
         }
-        if let Some((header, size)) = frame::decode(rest)? {
+        if let Some((header, size)) = frame::decode(rest, form)? {
             let _header = rest.split_off_mut(..size);
             return Ok(Some(header));
         }
         let mut started = StartedHeader::default();
-        started.take(rest)?;
+        started.take(rest, form)?;
         self.partial.get_or_insert_default().piece = Piece::Header(started);
         Ok(None)
     }
@@ -233,6 +269,8 @@ impl Assembler {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::websocket::deflate::Agreement;
+    use crate::websocket::extension;
     use crate::websocket::mask::Mask;
     use proptest::prelude::*;
     use proptest::sample::{Index, select};
@@ -272,10 +310,20 @@ mod tests {
         limits: &MessageLimits,
         all: &mut Vec<Seen>,
     ) -> bool {
+        feed_as(Form::Plain, assembler, chunk, limits, all)
+    }
+
+    fn feed_as(
+        form: Form,
+        assembler: &mut Assembler,
+        chunk: &[u8],
+        limits: &MessageLimits,
+        all: &mut Vec<Seen>,
+    ) -> bool {
         let mut chunk = chunk.to_vec();
         let mut rest = &mut chunk[..];
         loop {
-            match assembler.receive(rest, limits) {
+            match assembler.receive(rest, form, limits) {
                 Err(error) => {
                     all.push(Seen::Failed(error));
                     return false;
@@ -300,8 +348,17 @@ mod tests {
         chunks: impl IntoIterator<Item = &'c [u8]>,
         limits: &MessageLimits,
     ) -> Vec<Seen> {
+        receive_all_as(Form::Plain, chunks, limits)
+    }
+
+    fn receive_all_as<'c>(
+        form: Form,
+        chunks: impl IntoIterator<Item = &'c [u8]>,
+        limits: &MessageLimits,
+    ) -> Vec<Seen> {
         let (mut assembler, mut all) = (Assembler::default(), Vec::new());
-        let _open = chunks.into_iter().all(|chunk| feed(&mut assembler, chunk, limits, &mut all));
+        let mut feed = |chunk| feed_as(form, &mut assembler, chunk, limits, &mut all);
+        let _open = chunks.into_iter().all(&mut feed);
         all
     }
 
@@ -468,14 +525,67 @@ mod tests {
         let mut bytes = frames(&[(0x81, b"Hello"), (0x89, b"ping")]);
         let (first, second) = (bytes[6..].as_ptr(), bytes[17..].as_ptr());
         let mut assembler = Assembler::default();
-        let (taken, event) = assembler.receive(&mut bytes, &LIMITS).unwrap();
+        let (taken, event) = assembler.receive(&mut bytes, Form::Plain, &LIMITS).unwrap();
         let Some(Event::Message { payload, .. }) = event else { panic!("{event:?}") };
         assert_eq!((taken, payload.as_ptr(), payload), (11, first, &b"Hello"[..]));
         assert!(assembler.is_idle());
-        let (taken, event) = assembler.receive(&mut bytes[11..], &LIMITS).unwrap();
+        let (taken, event) = assembler.receive(&mut bytes[11..], Form::Plain, &LIMITS).unwrap();
         let Some(Event::Ping(payload)) = event else { panic!("{event:?}") };
         assert_eq!((taken, payload.as_ptr(), payload), (10, second, &b"ping"[..]));
         assert!(assembler.is_idle());
+    }
+
+    /// What a client has agreed on that asks for compression: nothing, in a build without it.
+    fn compressed() -> Form {
+        let offers = extension::offers([&b"permessage-deflate"[..]].into_iter()).unwrap();
+        Agreement::negotiate(&offers).map_or(Form::Plain, Agreement::form)
+    }
+
+    #[test]
+    #[cfg(feature = "deflate")]
+    fn s7692_6_rsv1_is_for_the_first_frame_of_a_compressed_message() {
+        const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+        let failed = |error| vec![Seen::Failed(error)];
+        for (sequence, expected) in [
+            (frames(&[(0xc1, HELLO)]), vec![Seen::Text("Hello".to_owned())]),
+            (frames(&[(0xc2, HELLO)]), vec![Seen::Binary(b"Hello".to_vec())]),
+            (frames(&[(0x81, b"Hello")]), vec![Seen::Text("Hello".to_owned())]),
+            (
+                frames(&[(0x41, &HELLO[..3]), (0x89, b"?"), (0x00, b""), (0x80, &HELLO[3..])]),
+                vec![Seen::Ping(b"?".to_vec()), Seen::Text("Hello".to_owned())],
+            ),
+            (frames(&[(0xc1, b"\x00"), (0xc1, b"\x00")]), vec![Seen::Text(String::new()); 2]),
+            (frames(&[(0x41, HELLO), (0xc0, b"\x00")]), failed(MessageError::CompressedBit)),
+            (frames(&[(0x01, b"Hel"), (0xc0, b"lo")]), failed(MessageError::CompressedBit)),
+            (frames(&[(0xc9, b"?")]), failed(MessageError::CompressedBit)),
+            (frames(&[(0xc8, b"")]), failed(MessageError::CompressedBit)),
+            (frames(&[(0x49, b"?")]), failed(MessageError::FragmentedControl)),
+            (frames(&[(0xc3, b"")]), failed(MessageError::ReservedOpcode)),
+            (frames(&[(0xa1, HELLO)]), failed(MessageError::ReservedBits)),
+            (frames(&[(0xd1, HELLO)]), failed(MessageError::ReservedBits)),
+            (frames(&[(0xc1, b"")]), failed(MessageError::InvalidDeflate)),
+            // Blocks without compression hold an impossible byte, and a half of a character.
+            (frames(&[(0xc1, b"\0\x01\0\xfe\xff\xff")]), failed(MessageError::InvalidUtf8)),
+            (frames(&[(0xc1, b"\0\x01\0\xfe\xff\xc3\0")]), failed(MessageError::InvalidUtf8)),
+            // The impossible byte stood before what is no DEFLATE data.
+            (frames(&[(0xc1, b"\0\x01\0\xfe\xff\xff\x06")]), failed(MessageError::InvalidUtf8)),
+        ] {
+            let all = receive_all_as(compressed(), [&sequence[..]], &LIMITS);
+            assert_eq!(all, expected, "{}", sequence.escape_ascii());
+            for cut in 0..=sequence.len() {
+                let (left, right) = sequence.split_at(cut);
+                let all = receive_all_as(compressed(), [left, right], &LIMITS);
+                assert_eq!(all, expected, "{} cut at {cut}", sequence.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn s5_2_rsv1_has_no_meaning_that_was_not_agreed_on() {
+        let all = receive_all([&frame(0xc1, b"\x00")[..]], &LIMITS);
+        assert_eq!(all, [Seen::Failed(MessageError::ReservedBits)]);
+        let first_byte = receive_all([&[0xc1][..]], &LIMITS);
+        assert_eq!(first_byte, [Seen::Failed(MessageError::ReservedBits)]);
     }
 
     #[test]
@@ -522,7 +632,7 @@ mod tests {
         all: &mut Vec<Seen>,
     ) -> Result<(), MessageError> {
         let mut open: Option<(Opcode, Vec<u8>, u32)> = None;
-        while let Some((header, size)) = frame::decode(bytes)? {
+        while let Some((header, size)) = frame::decode(bytes, Form::Plain)? {
             let length = usize::try_from(header.length).unwrap();
             let end = length.saturating_add(size).min(bytes.len());
             let payload: Vec<u8> =
@@ -581,6 +691,7 @@ mod tests {
 
     fn payload() -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![
+            2 => Just(b"\xf2\x48\xcd\xc9\xc9\x07\x00".to_vec()), // "Hello", compressed
             6 => "\\PC{0,30}".prop_map(String::into_bytes),
             2 => "[é€🦐]{0,3}".prop_map(|text| text.bytes().take(5).collect::<Vec<_>>()),
             2 => prop::collection::vec(any::<u8>(), 0..6),
@@ -592,6 +703,7 @@ mod tests {
     fn any_frame() -> impl Strategy<Value = Vec<u8>> {
         let first = prop_oneof![
             9 => select(&[0x01_u8, 0x02, 0x00, 0x00, 0x80, 0x80, 0x81, 0x82][..]),
+            1 => select(&[0xc1_u8, 0xc2, 0x41, 0x42][..]),
             4 => select(&[0x89_u8, 0x8a][..]),
             1 => Just(0x88),
         ];
@@ -656,6 +768,20 @@ mod tests {
             prop_assert_eq!(&receive_all(chunks, &limits), &expected);
         }
 
+        /// The law once more, for who may compress; whatever else comes, too.
+        #[test]
+        fn cuts_change_nothing_for_who_may_compress(
+            bytes in conversation(), cuts in prop::collection::vec(any::<Index>(), 0..9),
+        ) {
+            let limits = MessageLimits { max_message_bytes: 300, max_fragments: 5 };
+            let expected = receive_all_as(compressed(), [&bytes[..]], &limits);
+            prop_assert_eq!(&receive_all_as(compressed(), bytes.chunks(1), &limits), &expected);
+            for cut in cuts {
+                let (left, right) = bytes.split_at(cut.index(bytes.len() + 1));
+                prop_assert_eq!(&receive_all_as(compressed(), [left, right], &limits), &expected);
+            }
+        }
+
         /// The contract asks nobody to do this; a caller that does gets nonsense, and no panic.
         #[test]
         fn feeding_on_after_an_error_or_a_close_is_harmless(
@@ -665,7 +791,7 @@ mod tests {
             for mut chunk in chunks {
                 let end = cut.index(chunk.len() + 1);
                 let mut rest = &mut chunk[..end];
-                while let Ok((taken, Some(_))) = assembler.receive(rest, &LIMITS) {
+                while let Ok((taken, Some(_))) = assembler.receive(rest, Form::Plain, &LIMITS) {
                     prop_assert!((1..=rest.len()).contains(&taken));
                     rest = &mut rest[taken..];
                 }

@@ -1,4 +1,5 @@
-//! The WebSocket protocol behind its handshake: RFC 6455 sections 5 to 8, the server's side.
+//! The WebSocket protocol behind its handshake: RFC 6455 sections 5 to 9 and RFC 7692, the server's
+//! side.
 //!
 //! What to notice:
 //! * Bytes come in and bytes go out. Nothing here knows a socket, a clock or HTTP, so that every
@@ -39,10 +40,14 @@
 //! | [`message`] | how do frames become messages? | 5.4, 5.6, 10.4 |
 //! | `partial` | what is kept while one of them is incomplete? | 5.4 |
 //! | `error` | which rule was broken, and which code says so? | 7.4.1 |
+//! | [`extension`] | what does a client offer beyond all this? | 9.1 |
+//! | [`deflate`] | how is a message compressed, if that was agreed on? | RFC 7692 |
+//! | [`form`] | how does that change what is sent? | RFC 7692 section 6 |
 //!
 //! # Explained deviations
 //!
-//! Where this server does other than the letter of RFC 6455, or than its strictest reader expects:
+//! Where this server does other than the letter of RFC 6455 or RFC 7692, or than its strictest reader
+//! expects:
 //!
 //! | RFC 6455 | here | why |
 //! | --- | --- | --- |
@@ -53,10 +58,20 @@
 //! | 5.4: a message may have any number of fragments | more than a limit end with 1008 | empty fragments are free for the sender and not for us (section 10.4 allows limits) |
 //! | 5.4: fragments exist so that none has to buffer a message | a message is handed out whole | every user of this crate needs it whole, and its size is limited (1009) |
 //! | 8.1: invalid text fails the connection | at the first impossible byte, even inside a frame | allowed and kinder to fast failure; Autobahn 6.4 calls it strict |
+//! | 9.1 takes RFC 2616's lists, in which elements may be empty | so it is, but a field with no element at all is 400 | `1#extension` is at least one |
+//! | RFC 7692 7.1.2.1: a window of 8 bits may be asked for | the offer is declined | zlib cannot do it: it has no raw window below 9, which would refer further back than the client can |
+//! | 7692 7.1.2.2: a client may ask to be given a window limit | it never is | a window is needed only while one message comes |
+//! | 7692 7.2.2 does not say what data is that ends within a block | not DEFLATE data: 1007 | what is missing may be the end of the message |
 
 pub mod close;
+#[cfg(feature = "deflate")]
+pub mod deflate;
+#[cfg(not(feature = "deflate"))]
+#[path = "without_deflate.rs"]
+pub mod deflate;
 mod error;
 pub mod extension;
+pub mod form;
 pub mod frame;
 pub mod mask;
 pub mod message;

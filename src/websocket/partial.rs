@@ -16,7 +16,9 @@
 use std::mem;
 
 use super::close::Close;
+use super::deflate::Inflater;
 use super::error::MessageError;
+use super::form::Form;
 use super::frame::{self, FrameHeader, MAX_HEADER_BYTES, Opcode};
 use super::message::{Event, Kind};
 use super::utf8::Utf8;
@@ -59,19 +61,23 @@ pub(super) struct StartedMessage {
     opcode: Opcode,
     /// What of its text was checked; untouched in a binary message.
     utf8: Utf8,
-    /// Unmasked; grows with the bytes that come, never by a length that was announced.
+    /// What takes it apart, if it is compressed.
+    inflater: Option<Inflater>,
+    /// Unmasked and inflated; grows with the bytes that come, never by a length that was announced.
     pub(super) payload: Vec<u8>,
     /// The frames that were entered.
     pub(super) fragments: u32,
 }
 
 impl Partial {
-    /// Enters a frame with a payload of `length` bytes, to be taken.
-    pub(super) fn enter(&mut self, header: FrameHeader, length: usize) {
+    /// Enters a frame with a payload of `length` bytes, to be taken. If it begins a compressed
+    /// message, then `inflater` is what takes that apart.
+    pub(super) fn enter(&mut self, header: FrameHeader, length: usize, inflater: Option<Inflater>) {
         if !header.opcode.is_control() {
             let message = self.message.get_or_insert_with(|| StartedMessage {
                 opcode: header.opcode,
                 utf8: Utf8::default(),
+                inflater,
                 payload: Vec::new(),
                 fragments: 0,
             });
@@ -94,16 +100,11 @@ impl Partial {
             frame.control.extend_from_slice(piece);
             return Ok(true);
         };
-        if message.opcode == Opcode::Text {
-            message.utf8.push(piece)?;
-        }
-        message.payload.extend_from_slice(piece);
-        if frame.is_complete() && !frame.header.fin {
+        message.push(piece)?;
+        if frame.is_complete() && frame.header.fin {
+            message.finish()?;
+        } else if frame.is_complete() {
             self.piece = Piece::Nothing;
-        } else if frame.is_complete() && !message.utf8.is_complete() {
-            // RFC 6455 section 8.1: a character may be cut by a frame's end, but not by the
-            // message's.
-            return Err(MessageError::InvalidUtf8);
         }
         Ok(true)
     }
@@ -145,6 +146,42 @@ impl Partial {
     }
 }
 
+impl StartedMessage {
+    pub(super) const fn is_compressed(&self) -> bool {
+        self.inflater.is_some()
+    }
+
+    /// Takes a piece of the payload. What came out of it before an error is judged before that.
+    fn push(&mut self, piece: &[u8]) -> Result<(), MessageError> {
+        let before = self.payload.len();
+        let Some(inflater) = &mut self.inflater else {
+            self.payload.extend_from_slice(piece);
+            return self.check(before);
+        };
+        let inflated = inflater.push(piece, &mut self.payload);
+        self.check(before).and(inflated)
+    }
+
+    /// The last piece was taken.
+    fn finish(&mut self) -> Result<(), MessageError> {
+        if let Some(inflater) = &mut self.inflater {
+            let before = self.payload.len();
+            let inflated = inflater.finish(&mut self.payload);
+            self.check(before).and(inflated)?;
+        }
+        // RFC 6455 section 8.1: a character may be cut by a frame's end, but not by the message's.
+        if self.utf8.is_complete() { Ok(()) } else { Err(MessageError::InvalidUtf8) }
+    }
+
+    /// Checks what has come into the payload behind its first `checked` bytes.
+    fn check(&mut self, checked: usize) -> Result<(), MessageError> {
+        if self.opcode != Opcode::Text {
+            return Ok(());
+        }
+        self.utf8.push(self.payload.get(checked..).unwrap_or_default())
+    }
+}
+
 impl StartedFrame {
     const fn is_complete(&self) -> bool {
         self.received == self.length
@@ -156,10 +193,11 @@ impl StartedHeader {
     pub(super) fn take(
         &mut self,
         rest: &mut &mut [u8],
+        form: Form,
     ) -> Result<Option<FrameHeader>, MessageError> {
         let before = self.0.len();
         self.0.extend(rest.iter().take(MAX_HEADER_BYTES - before));
-        let decoded = frame::decode(&self.0)?;
+        let decoded = frame::decode(&self.0, form)?;
         let end = decoded.map_or(self.0.len(), |(_, size)| size);
         let _header = rest.split_off_mut(..end - before);
         Ok(decoded.map(|(header, _)| header))
@@ -184,7 +222,7 @@ mod tests {
     use crate::websocket::mask::Mask;
 
     fn header(fin: bool, opcode: Opcode, mask: [u8; 4]) -> FrameHeader {
-        FrameHeader { fin, opcode, mask: Mask(mask), length: 0 }
+        FrameHeader { fin, compressed: false, opcode, mask: Mask(mask), length: 0 }
     }
 
     #[test]
@@ -195,9 +233,9 @@ mod tests {
             let mut bytes = [&whole[..], b"payload"].concat();
             let (left, right) = bytes.split_at_mut(cut);
             let (mut left, mut right) = (left, right);
-            assert_eq!(started.take(&mut left), Ok(None), "cut at {cut}");
+            assert_eq!(started.take(&mut left, Form::Plain), Ok(None), "cut at {cut}");
             assert!(left.is_empty());
-            let decoded = started.take(&mut right).unwrap().unwrap();
+            let decoded = started.take(&mut right, Form::Plain).unwrap().unwrap();
             assert_eq!((decoded.length, decoded.mask), (256, Mask([1, 2, 3, 4])), "cut at {cut}");
             assert_eq!(right, b"payload", "cut at {cut}");
         }
@@ -206,8 +244,8 @@ mod tests {
     #[test]
     fn a_started_header_fails_at_the_byte_that_breaks_a_rule() {
         let mut started = StartedHeader::default();
-        assert_eq!(started.take(&mut &mut [0x81][..]), Ok(None));
-        assert_eq!(started.take(&mut &mut [0x05][..]), Err(MessageError::Unmasked));
+        assert_eq!(started.take(&mut &mut [0x81][..], Form::Plain), Ok(None));
+        assert_eq!(started.take(&mut &mut [0x05][..], Form::Plain), Err(MessageError::Unmasked));
     }
 
     #[test]
@@ -219,7 +257,7 @@ mod tests {
             (true, Opcode::Continuation, b"lo", 5, 3),
         ] {
             assert!(!partial.is_lent());
-            partial.enter(header(fin, opcode, [0; 4]), piece.len());
+            partial.enter(header(fin, opcode, [0; 4]), piece.len(), None);
             assert_eq!(partial.take(&mut &mut piece.to_vec()[..]), Ok(true));
             let message = partial.message.as_ref().unwrap();
             assert_eq!((message.payload.len(), message.fragments), (bytes, fragments));
@@ -231,7 +269,7 @@ mod tests {
     #[test]
     fn a_started_control_frame_is_unmasked_at_its_place() {
         let mut partial = Partial::default();
-        partial.enter(header(true, Opcode::Ping, [1, 2, 3, 4]), 6);
+        partial.enter(header(true, Opcode::Ping, [1, 2, 3, 4]), 6, None);
         partial.take(&mut &mut [b'a' ^ 1][..]).unwrap();
         partial.take(&mut &mut [b'b' ^ 2, b'c' ^ 3][..]).unwrap();
         assert!(!partial.is_lent());
@@ -246,14 +284,14 @@ mod tests {
     #[test]
     fn freeing_what_was_lent_keeps_what_is_incomplete() {
         let mut partial = Partial::default();
-        partial.enter(header(false, Opcode::Binary, [0; 4]), 1);
+        partial.enter(header(false, Opcode::Binary, [0; 4]), 1, None);
         partial.take(&mut &mut [7][..]).unwrap();
-        partial.enter(header(true, Opcode::Ping, [0; 4]), 0);
+        partial.enter(header(true, Opcode::Ping, [0; 4]), 0, None);
         assert!(partial.is_lent());
         partial.free_lent();
         assert!(!partial.is_lent() && !partial.is_empty());
         assert_eq!(partial.take(&mut &mut [][..]), Ok(false));
-        partial.enter(header(true, Opcode::Continuation, [0; 4]), 0);
+        partial.enter(header(true, Opcode::Continuation, [0; 4]), 0, None);
         partial.take(&mut &mut [][..]).unwrap();
         let expected = Event::Message { kind: Kind::Binary, payload: &[7] };
         assert_eq!(partial.lent(), Ok(Some(expected)));
