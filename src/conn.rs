@@ -106,8 +106,6 @@ struct Linger {
     is_shut: bool,
     /// The peer has closed its own side: there is nothing to wait for but our writes.
     has_heard_all: bool,
-    /// How much more the peer may send before we stop listening to it.
-    patience_bytes: usize,
 }
 
 impl Conn {
@@ -137,7 +135,7 @@ impl Conn {
                     (session.receive(rest, &self.site, &mut self.outbox, now), all)
                 }
                 State::Closing(closing) => (closing.receive(rest, &self.site, now), all),
-                State::Linger(linger) => (linger.receive(rest), all),
+                State::Linger(linger) => (State::Linger(linger), all),
                 State::Done => (State::Done, all),
             };
             self.state = state;
@@ -355,17 +353,7 @@ impl Conn {
 
 impl Linger {
     fn new(limits: &Limits, now: Now) -> Self {
-        Self {
-            deadline: now.since_start + limits.last_write,
-            is_shut: false,
-            has_heard_all: false,
-            patience_bytes: limits.linger_bytes,
-        }
-    }
-
-    fn receive(mut self, bytes: &[u8]) -> State {
-        self.patience_bytes = self.patience_bytes.saturating_sub(bytes.len());
-        if self.patience_bytes == 0 && self.is_shut { State::Done } else { State::Linger(self) }
+        Self { deadline: now.since_start + limits.last_write, is_shut: false, has_heard_all: false }
     }
 
     /// The peer has nothing more to say: done as soon as the output is written.

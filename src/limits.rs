@@ -25,10 +25,9 @@ pub struct Limits {
     pub close_handshake: Duration,
     /// How long the peer may take to read the last answer: 10 s, after which it is reset.
     pub last_write: Duration,
-    /// How long the peer may take, after that, to read the end of a connection: 2 s.
+    /// How long the peer may take, after that, to read the end of a connection: 2 s. What it sends
+    /// meanwhile is thrown away, however much it is: it may be the rest of what was refused.
     pub linger: Duration,
-    /// How much it may still send meanwhile: 256 KiB. More is a peer that does not listen.
-    pub linger_bytes: usize,
     /// Requests on one kept-alive connection: 1,000. Then it is closed, so that no client holds a
     /// place for ever.
     pub requests: u32,
@@ -78,7 +77,6 @@ impl Default for Limits {
             close_handshake: Duration::from_secs(5),
             last_write: Duration::from_secs(10),
             linger: Duration::from_secs(2),
-            linger_bytes: 256 << 10,
             requests: 1_000,
             outbox_mark_bytes: 16 << 10,
             read_buffer_bytes: 64 << 10,

@@ -201,6 +201,10 @@ fn s7_4_1_a_message_over_the_limit_is_1009_before_it_has_come() {
     assert_eq!(close_code(&server, &whole), 1009, "the fragments count together");
     let resident = server.proc_status("VmRSS");
     assert!(resident < 64 << 10, "{resident} kB: a declared length never allocates");
+    // Who sends all of it before it looks is still told: a reset would destroy the Close.
+    let mut deaf = server.subscriber("/echo");
+    deaf.try_send(masked(0x82, &vec![7; 16 << 20]));
+    assert_eq!(deaf.closed(), (1009, "the message is larger than this server takes".into()));
 }
 
 #[test]
