@@ -24,7 +24,8 @@ use std::time::{Duration, Instant};
 
 use support::client::{Frame, close, masked};
 use support::{Client, SOON, Server, eventually};
-use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::frame;
+use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tungstenite::{Bytes, Message, WebSocket};
 
@@ -242,21 +243,30 @@ fn close_of(message: &Message) -> Option<CloseCode> {
 
 #[test]
 fn tungstenite_gets_back_what_it_sends() {
-    let server = Server::start(&["--max-message", "1m"]);
+    let server = Server::start(&["--max-message", "16m", "--deflate"]); // it does not offer it
     let mut socket = tungstenite(&server, "/echo");
-    let large: Vec<u8> = (0..=255).cycle().take(1 << 20).collect();
+    let bytes = |length| (0..=255).cycle().take(length).collect::<Vec<u8>>();
     for message in [
         Message::text("Hello"),
         Message::text(""),
         Message::text("\u{20ac}".repeat(300)),
         Message::binary(Bytes::new()),
         Message::binary(vec![0, 255, 128]),
-        Message::binary(large),
+        Message::binary(bytes(1 << 20)),
+        Message::binary(bytes(16 << 20)),
     ] {
         socket.send(message.clone()).expect("sent");
         let back = socket.read().expect("read");
         assert!(back == message, "{} bytes came back as {}", message.len(), back.len());
     }
+    let mut fragment = |text: &'static str, opcode, fin| {
+        let frame = frame::Frame::message(text, OpCode::Data(opcode), fin);
+        socket.send(Message::Frame(frame)).expect("sent");
+    };
+    fragment("Hel", Data::Text, false);
+    fragment("", Data::Continue, false);
+    fragment("lo", Data::Continue, true);
+    assert_eq!(socket.read().expect("read"), Message::text("Hello"));
     socket.send(Message::Ping(Bytes::from_static(b"?"))).expect("sent");
     assert_eq!(socket.read().expect("read"), Message::Pong(Bytes::from_static(b"?")));
 }
