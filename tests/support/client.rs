@@ -164,6 +164,12 @@ impl Client {
         )
     }
 
+    /// A whole request for an upgrade, for who sends it in one segment with more.
+    pub(crate) fn handshake(target: &str) -> Vec<u8> {
+        let fields = Self::upgrade_fields();
+        format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{fields}\r\n").into_bytes()
+    }
+
     /// Asks for an upgrade, and returns whatever comes.
     #[track_caller]
     pub(crate) fn try_upgrade(&mut self, target: &str, more_fields: &str) -> Response {
@@ -214,6 +220,43 @@ impl Client {
             Err(error) if error.kind() == ErrorKind::ConnectionReset => rest,
             Err(error) => panic!("no end: {error}; so far {}", rest.escape_ascii()),
         }
+    }
+
+    /// The same, where a reset is a fault: it may destroy what came before it (RFC 9112 section 9.6).
+    #[track_caller]
+    pub(crate) fn orderly_rest(&mut self) -> Vec<u8> {
+        let mut rest = std::mem::take(&mut self.ahead);
+        if let Err(error) = self.stream.read_to_end(&mut rest) {
+            panic!("no orderly end: {error}; so far {}", rest.escape_ascii());
+        }
+        rest
+    }
+
+    /// Ends with RST instead of FIN: what a crash, a lost network or an impatient peer looks like.
+    pub(crate) fn reset(self) {
+        // A linger time of zero has close(2) throw away what is unsent, and send RST.
+        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    /// Returns when the server has read and answered all that other clients of this test sent before.
+    ///
+    /// It has one loop, which serves sockets in the order in which their bytes came. So when this
+    /// client, on `/echo`, has its echo, all that came before it is done with. (A busy kernel may let
+    /// two sockets overtake each other. Then a test sees too little that is wrong, but never
+    /// something wrong that is not there: what has to come is waited for, not fenced.)
+    #[track_caller]
+    pub(crate) fn fence(&mut self) {
+        self.echoes("fence");
+    }
+
+    /// Whether nothing has come so far. Behind a [`fence`](Self::fence) of another client that means
+    /// that nothing will, before more is sent.
+    pub(crate) fn has_nothing(&mut self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let peeked = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).unwrap();
+        let is_silent = peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        is_silent && self.ahead.is_empty()
     }
 
     /// Whether nothing at all comes for so long. The only wait for a time, for what must not happen.

@@ -293,6 +293,12 @@ impl Server {
         value.split_whitespace().next().expect("a value").parse().expect("a number")
     }
 
+    /// How many descriptors the server has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        let path = format!("/proc/{}/fd", self.pid());
+        std::fs::read_dir(path).expect("Linux, and the server lives").count()
+    }
+
     /// The processor time the server has used so far.
     pub(crate) fn cpu(&self) -> Duration {
         let path = format!("/proc/{}/stat", self.pid());
