@@ -271,6 +271,19 @@ impl Server {
         self.process.signal(signal);
     }
 
+    /// Does something while the server stands still, so that all of it reaches the server at once.
+    pub(crate) fn meanwhile<T>(&self, what: impl FnOnce() -> T) -> T {
+        self.signal(Signal::STOP);
+        let path = format!("/proc/{}/stat", self.pid());
+        eventually("the server stands still", SOON, || {
+            // proc(5): the state stands behind the name, which is in brackets; T is stopped.
+            std::fs::read_to_string(&path).is_ok_and(|stat| stat.contains(") T "))
+        });
+        let done = what();
+        self.signal(Signal::CONT);
+        done
+    }
+
     pub(crate) fn limit_descriptors(&self, limit: u32) {
         self.process.limit_descriptors(limit);
     }
