@@ -327,6 +327,7 @@ mod tests {
             (&b""[..], "no block at all"),
             (b"\xf2\x48\xcd\xc9\xc9", "it ends within a block"),
             (b"\xf3\x48\xcd\xc9\xc9\x07\x00", "BFINAL, and the 00 behind it is missing"),
+            (b"\x03\x00\xf2\x48\xcd\xc9\xc9", "the same behind a block with BFINAL"),
             (b"\x06", "the reserved type of a block"),
             (b"\x00\x05\x00\xfa\xfe\x48\x65\x6c\x6c\x6f\x00", "a length without its complement"),
             (b"\x02\x03\x00", "it refers to what was before the message"),

@@ -567,6 +567,8 @@ mod tests {
             // Blocks without compression hold an impossible byte, and a half of a character.
             (frames(&[(0xc1, b"\0\x01\0\xfe\xff\xff")]), failed(MessageError::InvalidUtf8)),
             (frames(&[(0xc1, b"\0\x01\0\xfe\xff\xc3\0")]), failed(MessageError::InvalidUtf8)),
+            // A block without compression that takes the tail for its data, and what then follows.
+            (frames(&[(0xc1, b"\0\x03\0\xfc\xff")]), failed(MessageError::InvalidUtf8)),
             // The impossible byte stood before what is no DEFLATE data.
             (frames(&[(0xc1, b"\0\x01\0\xfe\xff\xff\x06")]), failed(MessageError::InvalidUtf8)),
         ] {

@@ -200,3 +200,18 @@ fn compressed_conversations_are_answered_in_kind_and_bombs_are_not() {
     let refused = answer(&[b'x'; 1_001]);
     assert_eq!(refused[2..], *b"\x03\xf1the message is larger than this server takes");
 }
+
+#[test]
+#[cfg(feature = "deflate")]
+fn closing_reads_past_compressed_messages_too() {
+    let site = Site { deflate: true, ..Site::default() };
+    let mut conn = Conn::new(Rc::new(site), true, START);
+    let offered = String::from_utf8_lossy(UPGRADE)
+        .replace("Connection", "Sec-WebSocket-Extensions: permessage-deflate\r\nConnection");
+    send(&mut conn, offered.as_bytes());
+    conn.close(CloseCode::GOING_AWAY, "bye", START);
+    exchange(&mut conn, &client(0xc1, &deflated(b"Hello"), [1, 2, 3, 4]));
+    assert!(!conn.take_shutdown(START), "its Close is still to come");
+    exchange(&mut conn, &client(0x88, b"", [1, 2, 3, 4]));
+    assert!(conn.take_shutdown(START));
+}
