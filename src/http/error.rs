@@ -98,7 +98,7 @@ pub enum HttpError {
     EncodingInHttp10,
     /// RFC 9112 section 6.1: the Transfer-Encoding is not a list of tokens, or has parameters.
     Encoding,
-    /// RFC 9112 section 6.1: a transfer coding other than `chunked`.
+    /// RFC 9112 section 6.1: an unknown transfer coding, with `chunked` behind it.
     UnknownCoding,
     /// RFC 9112 section 6.3: `chunked` is not the last transfer coding.
     ChunkedNotLast,

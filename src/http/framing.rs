@@ -75,6 +75,9 @@ impl FramingFields {
         match (version, self.length) {
             (Version::Http10, _) => Err(HttpError::EncodingInHttp10),
             (Version::Http11, Some(_)) => Err(HttpError::LengthAndEncoding),
+            // RFC 9112 section 6.3: this is 400, for nobody can say where the body ends.
+            (Version::Http11, None) if !self.chunked => Err(HttpError::ChunkedNotLast),
+            // Section 6.1: one can, but not what the body then says.
             (Version::Http11, None) if self.unknown => Err(HttpError::UnknownCoding),
             (Version::Http11, None) => Ok(Framing::Chunked),
         }
@@ -128,9 +131,10 @@ mod tests {
         for (value, expected) in [
             ("chunked", Ok(Framing::Chunked)),
             ("CHUNKED", Ok(Framing::Chunked)),
-            ("gzip", Err(HttpError::UnknownCoding)),
-            ("identity", Err(HttpError::UnknownCoding)),
-            ("xchunked", Err(HttpError::UnknownCoding)),
+            ("gzip", Err(HttpError::ChunkedNotLast)),
+            ("identity", Err(HttpError::ChunkedNotLast)),
+            ("xchunked", Err(HttpError::ChunkedNotLast)),
+            ("gzip, deflate", Err(HttpError::ChunkedNotLast)),
             ("gzip, chunked", Err(HttpError::UnknownCoding)),
             ("gzip, deflate, chunked", Err(HttpError::UnknownCoding)),
             ("chunked, gzip", Err(HttpError::ChunkedNotLast)),
