@@ -152,8 +152,12 @@ impl Site {
                 Ok(Decision::Subscribe(accepted, self.wanted(target)?))
             }
             ("/", Method::Get | Method::Head) => Ok(Decision::Answer(self.page.clone())),
-            ("/echo", Method::Get) if self.echo => {
-                if !upgrade::is_requested(head) {
+            ("/echo", _) if !self.echo => {
+                Err(Response::text(Status::NotFound, "echo is off: start the server with --echo"))
+            }
+            ("/echo", method @ (Method::Get | Method::Head)) => {
+                // RFC 6455 section 4.1: only a GET can be upgraded.
+                if method == Method::Head || !upgrade::is_requested(head) {
                     let text = "this is a WebSocket: connect with new WebSocket(url)";
                     return Err(upgrade::upgrade_required(text.to_owned()));
                 }
@@ -163,12 +167,8 @@ impl Site {
                 Ok(Decision::Answer(Response::text(Status::Ok, "alive")))
             }
             ("/readyz", Method::Get | Method::Head) => Ok(Decision::Ask(Question::IsReady)),
-            ("/" | "/healthz" | "/readyz", _) => Err(method_not_allowed("GET, HEAD")),
+            ("/" | "/echo" | "/healthz" | "/readyz", _) => Err(method_not_allowed("GET, HEAD")),
             ("/publish", _) => Err(method_not_allowed("POST")),
-            ("/echo", _) if self.echo => Err(method_not_allowed("GET")),
-            ("/echo", _) => {
-                Err(Response::text(Status::NotFound, "echo is off: start the server with --echo"))
-            }
             _ => Err(Response::text(Status::NotFound, "there is nothing here: try /")),
         }
     }
@@ -367,6 +367,7 @@ mod tests {
             ("GET /?channel=secret", 200), // no upgrade: it is only the page
             ("POST /", 405),
             ("GET /echo", 426),
+            ("HEAD /echo", 426),
             ("POST /echo", 405),
             ("GET /healthz", 200),
             ("GET /readyz", 0),

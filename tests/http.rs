@@ -291,7 +291,7 @@ fn s9112_9_3_a_client_that_pipelines_and_reads_late_gets_every_answer() {
 #[test]
 fn s9110_9_3_2_head_gets_the_head_of_get_and_no_body() {
     let server = Server::start(&[]);
-    for target in ["/", "/healthz", "/nowhere"] {
+    for target in ["/", "/healthz", "/echo", "/nowhere"] {
         let mut client = server.client();
         let get = client.get(target);
         let mut client = server.client();
