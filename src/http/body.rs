@@ -4,11 +4,11 @@
 //! * What the client declares, it only declares: memory grows with the bytes that have arrived.
 //! * A chunk size is hexadecimal digits and nothing else. `0x5`, `+5` and `5 ` were each a smuggled
 //!   request somewhere.
-//! * What is skipped is limited too: extensions and trailers carry nothing here, so a client that
-//!   sends much of them only keeps the server busy.
+//! * What is skipped is checked and limited too. A quote that never closes may hide the end of the
+//!   line from another parser, and much of what carries nothing only keeps the server busy.
 //!
 //! ```text
-//!   5;name=value CRLF     size in hexadecimal, then extensions, which are skipped
+//!   5;name=value CRLF     size in hexadecimal, then extensions, which are checked and skipped
 //!   hello CRLF            exactly as many bytes, then CRLF
 //!   0 CRLF                the last chunk
 //!   Name: value CRLF      trailers, which are checked and dropped
@@ -21,7 +21,7 @@
 //! ```
 
 use super::error::HttpError;
-use super::fields::check_line;
+use super::fields::{check_line, is_tchar};
 use super::framing::Framing;
 use super::line::LineEnd;
 
@@ -199,7 +199,43 @@ fn parse_size(line: &[u8]) -> Result<(u64, usize), HttpError> {
     }
     let text = str::from_utf8(digits).map_err(|_| HttpError::ChunkSize)?;
     let size = u64::from_str_radix(text, 16).map_err(|_| HttpError::ChunkSize)?;
-    Ok((size, line.len() - digits.len()))
+    let extensions = line.get(digits.len()..).unwrap_or_default();
+    check_extensions(extensions).ok_or(HttpError::ChunkExtension)?;
+    Ok((size, extensions.len()))
+}
+
+/// RFC 9112 section 7.1.1: `*( ";" name [ "=" ( token / quoted-string ) ] )`, with white space
+/// before and behind each `;` and `=`. Some if it is so to the end.
+fn check_extensions(mut rest: &[u8]) -> Option<()> {
+    while !rest.is_empty() {
+        let name = rest.trim_ascii_start().strip_prefix(b";")?;
+        rest = behind_token(name.trim_ascii_start())?;
+        if let Some(value) = rest.trim_ascii_start().strip_prefix(b"=") {
+            let value = value.trim_ascii_start();
+            rest = match value.strip_prefix(b"\"") {
+                Some(text) => behind_quoted(text)?,
+                None => behind_token(value)?,
+            };
+        }
+    }
+    Some(())
+}
+
+/// What follows the token that the text begins with.
+fn behind_token(text: &[u8]) -> Option<&[u8]> {
+    let end = text.iter().position(|byte| !is_tchar(*byte)).unwrap_or(text.len());
+    if end == 0 { None } else { text.get(end..) }
+}
+
+/// What follows a quoted string (RFC 9110 section 5.6.4) whose first quote is gone.
+fn behind_quoted(mut text: &[u8]) -> Option<&[u8]> {
+    loop {
+        text = match text {
+            [b'"', rest @ ..] => return Some(rest),
+            [b'\\', _, rest @ ..] | [_, rest @ ..] => rest,
+            [] => return None,
+        };
+    }
 }
 
 /// Takes a declared length for what it is worth: a number to compare with the limit.
@@ -277,6 +313,7 @@ mod tests {
             (b"a\r\n0123456789\r\n0\r\n\r\n", b"0123456789", 20),
             (b"0000000000000002\r\n\r\n\r\n0\r\n\r\n", b"\r\n", 27),
             (b"5;a=b;c=\"d;e\"\r\nhello\r\n0;last\r\n\r\n", b"hello", 32),
+            (b"5; a =\tb ;c=\"\\\"\xff\\\\\"\r\nhello\r\n0\r\n\r\n", b"hello", 33),
             (b"0\r\nX: y\r\nContent-Length: 9\r\n\r\n", b"", 30),
         ] {
             let expected = Ok((decoded.to_vec(), taken, true));
@@ -309,6 +346,16 @@ mod tests {
             (b"5\rh", HttpError::BareCr),
             (b"5;a\nb\r\n", HttpError::BareLf),
             (b"5;a\0", HttpError::Control),
+            (b"5;\r\n", HttpError::ChunkExtension),
+            (b"5;;a\r\n", HttpError::ChunkExtension),
+            (b"5;a;\r\n", HttpError::ChunkExtension),
+            (b"5;a \r\n", HttpError::ChunkExtension),
+            (b"5;a b\r\n", HttpError::ChunkExtension),
+            (b"5;a=\r\n", HttpError::ChunkExtension),
+            (b"5;=b\r\n", HttpError::ChunkExtension),
+            (b"5;a=\"\r\n", HttpError::ChunkExtension),
+            (b"5;a=\"b\\\"\r\n", HttpError::ChunkExtension),
+            (b"5;a=\"b\"c\r\n", HttpError::ChunkExtension),
             (b"5\r\nhellox", HttpError::ChunkEnd),
             (b"5\r\nhello\n", HttpError::ChunkEnd),
             (b"5\r\nhello\rx", HttpError::BareCr),
@@ -355,7 +402,7 @@ mod tests {
         let half = extension(MAX_EXTRA_BYTES / 2);
         let found = collect(Framing::Chunked, 10, [half.as_bytes(), half.as_bytes(), b"1\r\n"]);
         assert!(found.is_ok());
-        let found = collect(Framing::Chunked, 10, [half.as_bytes(), half.as_bytes(), b"1;\r\n"]);
+        let found = collect(Framing::Chunked, 10, [half.as_bytes(), half.as_bytes(), b"1;x\r\n"]);
         assert_eq!(found, Err(HttpError::ExtensionsTooLong));
         let endless = vec![b';'; MAX_EXTRA_BYTES + MAX_SIZE_DIGITS + 2];
         let found = collect(Framing::Chunked, 10, [&b"1"[..], &endless]);

@@ -110,6 +110,8 @@ pub enum HttpError {
     BodyTooLarge,
     /// RFC 9112 section 7.1: the size of a chunk is not one to sixteen hexadecimal digits.
     ChunkSize,
+    /// RFC 9112 section 7.1.1: a chunk extension that is not `;name` or `;name=value`.
+    ChunkExtension,
     /// RFC 9112 section 7.1: the data of a chunk is not followed by CRLF.
     ChunkEnd,
     /// RFC 9112 section 7.1.1: more chunk extensions than this server skips.
@@ -142,9 +144,7 @@ impl HttpError {
             Self::Method => "the method is not a token; write for example GET",
             Self::UnknownMethod => return (NotImplemented, "unknown method; use capitals: GET"),
             Self::Version => "malformed version; write HTTP/1.1, in capitals",
-            Self::UnsupportedVersion => {
-                return (VersionNotSupported, "this server speaks HTTP/1.1; write HTTP/1.1");
-            }
+            Self::UnsupportedVersion => return (VersionNotSupported, "this speaks HTTP/1.1 only"),
             Self::TargetCharacter => "a character of the target must be percent-encoded, like %20",
             Self::TargetFragment => "a target has no fragment; leave out the # and what follows it",
             Self::TargetForm => "the target must begin with / or be a whole http URI",
@@ -184,6 +184,7 @@ impl HttpError {
             Self::Expectation => return (ExpectationFailed, "expect nothing but 100-continue"),
             Self::BodyTooLarge => return (ContentTooLarge, "the body is too large; send less"),
             Self::ChunkSize => "a chunk's size must be 1 to 16 hexadecimal digits",
+            Self::ChunkExtension => "a malformed chunk extension; send none, or ;name=value",
             Self::ChunkEnd => "a chunk is longer than its size says; CR LF must follow the data",
             Self::ExtensionsTooLong => return (ContentTooLarge, "too many extensions; send none"),
             Self::Trailer => "a malformed trailer line; write Name: value",
