@@ -44,7 +44,7 @@ pub enum HttpError {
     TargetCharacter,
     /// RFC 9110 section 7.1: a target has no fragment.
     TargetFragment,
-    /// RFC 9112 section 3.2: the target is neither a path nor an `http` or `https` URI.
+    /// RFC 9112 section 3.2: the target is neither a path nor an `http` URI.
     TargetForm,
     /// RFC 9112 section 3.2.3: CONNECT takes a host and a port and nothing else.
     ConnectTarget,

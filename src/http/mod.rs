@@ -69,7 +69,6 @@
 //! | 9110 2.5: a higher minor version is read as the highest known | so it is: 1.2 to 1.9 are 1.1 | as asked; many servers refuse them |
 //! | 9110 7.2: Host is empty where the target has no authority | an empty host is 400 | there is no such target at an origin server |
 //! | RFC 3986 3.2.2: a host may have escapes, punctuation, `[v1.x]`, a zone | 400 | no host name has, and a comma looks like a list |
-//! | 9110 4.2.2: an `https` target arrives over TLS | it is read like `http` | a proxy in front may have ended the TLS |
 //! | 9110 10.1.1: 100-continue without a body must not be sent | ignored | harmless |
 
 pub mod body;

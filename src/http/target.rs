@@ -137,11 +137,11 @@ pub(super) fn authority(method: Method, raw: &str) -> Result<Option<Host<'_>>, H
     Host::parse(authority).map(Some)
 }
 
-/// Splits an absolute-form target into its authority and what follows it. `https` is fine too: a
-/// proxy in front may have ended the TLS.
+/// Splits an absolute-form target into its authority and what follows it. RFC 9110 section 7.4: what
+/// is asked of `https` is not answered where there is no TLS.
 fn split_absolute(raw: &str) -> Option<(&str, &str)> {
     let (scheme, behind) = raw.split_once("://")?;
-    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+    if !scheme.eq_ignore_ascii_case("http") {
         return None;
     }
     behind.split_at_checked(behind.find(['/', '?']).unwrap_or(behind.len()))
@@ -169,7 +169,7 @@ mod tests {
             ("/a?x/../y", "/a", &[("x/../y", "")]),
             ("http://host", "/", &[]),
             ("HTTP://host?x=1", "/", &[("x", "1")]),
-            ("https://host:8080/a?x=1", "/a", &[("x", "1")]),
+            ("http://host:8080/a?x=1", "/a", &[("x", "1")]),
             ("//evil.test/x", "//evil.test/x", &[]),
             ("/a/../b/./c", "/a/../b/./c", &[]),
         ] {
@@ -264,6 +264,7 @@ mod tests {
             (Method::Options, "**", HttpError::TargetForm),
             (Method::Get, "a.test:443", HttpError::TargetForm),
             (Method::Get, "ftp://a.test/", HttpError::TargetForm),
+            (Method::Get, "https://a.test/", HttpError::TargetForm),
             (Method::Get, "?x", HttpError::TargetForm),
             (Method::Get, "http:/a.test/", HttpError::TargetForm),
             (Method::Get, "http://", HttpError::EmptyHost),
