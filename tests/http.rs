@@ -1,9 +1,10 @@
-//! HTTP/1.1 as the server speaks it, byte for byte over a socket (RFC 9110, RFC 9112, RFC 6455 section 4).
+//! HTTP/1.1 as the server speaks it over a socket (RFC 9110, RFC 9112, RFC 6455 section 4): what takes
+//! more than a request and its answer.
 //!
 //! What to notice:
-//! * Requests are tables of literal bytes. A refused one is always followed by a whole second
-//!   request, which must never be answered: that is what request smuggling is.
-//! * Most servers fail a good part of these tables: a bare LF, a second Host, `HTTP/2.0`.
+//! * What is a request and its answer is a case of `tests/http/rules.txt`, rule by rule. Here is what
+//!   also needs time, a second client, a log, or options.
+//! * A client that reads late, ends early or never stops sending still gets its answers.
 //! * The last part is who may publish, and who may subscribe: Origin, Host and token.
 
 #![allow(
@@ -55,223 +56,18 @@ fn refused(server: &Server, request: &[u8]) -> Response {
     response
 }
 
-#[track_caller]
-fn statuses(server: &Server, table: &[(&[u8], u16)]) {
-    for (request, status) in table {
-        let response = refused(server, request);
-        assert_eq!(response.status, *status, "{}: {}", request.escape_ascii(), response.text());
-    }
-}
-
 #[test]
-fn s9112_3_a_malformed_request_line_is_refused() {
-    let server = Server::start(&[]);
-    statuses(
-        &server,
-        &[
-            (b"GET /\r\n\r\n", 400),
-            (b"GET\r\n\r\n", 400),
-            (b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-            (b"GET /  HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-            (b"GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-            (b" GET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-            (b"GET / HTTP/1.1 \r\nHost: a\r\n\r\n", 400),
-            (b"GET / HTTP/1.1\nHost: a\n\n", 400),
-            (b"GET / HTTP/1.1\r\nHost: a\n\r\n", 400),
-            (b"GET / HTTP/1.1\rHost: a\r\n\r\n", 400),
-            (b"G@T / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-            (b"get / HTTP/1.1\r\nHost: a\r\n\r\n", 501),
-            (b"BREW / HTTP/1.1\r\nHost: a\r\n\r\n", 501),
-            (b"GET / http/1.1\r\nHost: a\r\n\r\n", 400),
-            (b"GET / HTTP/1.10\r\nHost: a\r\n\r\n", 400),
-            (b"GET / HTTP/01.1\r\nHost: a\r\n\r\n", 400),
-            (b"GET / HTTP/1\r\nHost: a\r\n\r\n", 400),
-            (b"GET / ICAP/1.0\r\nHost: a\r\n\r\n", 400),
-            (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
-            (b"GET / HTTP/9.9\r\nHost: a\r\n\r\n", 505),
-            (b"GET / HTTP/0.9\r\nHost: a\r\n\r\n", 505),
-            (b"GET /#top HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-            (b"GET /\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-            (b"GET /\x00 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-            (b"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-            (b"GET /% HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-            (b"GET index.html HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-            (b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-        ],
-    );
-}
-
-#[test]
-fn s9112_5_a_malformed_field_is_refused() {
-    let server = Server::start(&[]);
-    let get =
-        |fields: &[u8]| [b"GET / HTTP/1.1\r\nHost: a\r\n".as_slice(), fields, b"\r\n"].concat();
-    for fields in [
-        b"X-A : b\r\n".as_slice(),
-        b" X-A: b\r\n",
-        b"X-A: b\r\n c\r\n",
-        b"X-A: b\r\n\tc\r\n",
-        b": b\r\n",
-        b"X-A\r\n",
-        b"X A: b\r\n",
-        b"X\x00A: b\r\n",
-        b"X-A: b\x00c\r\n",
-        b"X-A: b\rc\r\n",
-        b"X-A: b\nX-B: c\r\n",
-        b"X-A: b\x1bc\r\n",
-        b"X-A: b\x7fc\r\n",
-        b"X-\xc3\xa9: b\r\n",
-        b"Host: a\r\n",
-        b"Host: b\r\n",
-        b"Content-Length: \r\n",
-        b"Content-Length: +5\r\n",
-        b"Content-Length: -5\r\n",
-        b"Content-Length: 0x5\r\n",
-        b"Content-Length: 5 5\r\n",
-        b"Content-Length: 5, 5\r\n",
-        b"Content-Length: 5\r\nContent-Length: 5\r\n",
-        b"Content-Length: 18446744073709551616\r\n",
-        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
-        b"Transfer-Encoding: chunked, chunked\r\n",
-        b"Transfer-Encoding: \x0bchunked\r\n",
-    ] {
-        let response = refused(&server, &get(fields));
-        assert_eq!(response.status, 400, "{}: {}", fields.escape_ascii(), response.text());
-    }
-    // Between the request line and the first field (RFC 9112 section 2.2).
-    assert_eq!(refused(&server, b"GET / HTTP/1.1\r\n Host: a\r\n\r\n").status, 400);
-    assert_eq!(refused(&server, &get(b"Transfer-Encoding: gzip\r\n")).status, 400);
-    assert_eq!(refused(&server, &get(b"Transfer-Encoding: gzip, chunked\r\n")).status, 501);
-    assert_eq!(refused(&server, &get(b"Expect: a-miracle\r\n")).status, 417);
-    let old = b"GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-    assert_eq!(refused(&server, old).status, 400);
-}
-
-#[test]
-fn s9112_3_2_host_is_there_once_and_is_a_host() {
-    let server = Server::start(&[]);
-    statuses(
-        &server,
-        &[
-            (b"GET / HTTP/1.1\r\n\r\n", 400),
-            (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
-            (b"GET / HTTP/1.1\r\nHost: user@a\r\n\r\n", 400),
-            (b"GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", 400),
-            (b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400),
-            (b"GET / HTTP/1.1\r\nHost: a:b\r\n\r\n", 400),
-            (b"GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n", 400),
-            (b"GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", 400),
-            (b"GET http://user@a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-        ],
-    );
-    // RFC 9112 section 3.2.2: the absolute form must be understood.
-    let mut client = server.client();
-    client.send(b"GET http://example.org/healthz HTTP/1.1\r\nHost: example.org\r\n\r\n");
-    assert_eq!(client.response().status, 200);
-    // Before HTTP/1.1 nobody had to name a host.
-    client.send(b"GET /healthz HTTP/1.0\r\n\r\n");
-    assert_eq!(client.response().status, 200);
-    assert_eq!(client.rest(), b"", "HTTP/1.0 closes");
-}
-
-#[test]
-fn what_is_not_http_is_refused_and_closed() {
-    let server = Server::start(&[]);
-    for (name, bytes) in [
-        ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".as_slice()),
-        ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-        ("SSH", b"SSH-2.0-OpenSSH_9.2\r\n\r\n"),
-        ("Redis", b"*1\r\n$4\r\nPING\r\n\r\n"),
-        ("PROXY", b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n\r\n"),
-        ("empty lines", b"\r\n\r\n\r\n\r\n"),
-    ] {
-        let mut client = server.client();
-        client.send([bytes, SMUGGLED].concat());
-        let answer = client.rest();
-        let answer = answer.escape_ascii().to_string();
-        assert!(!answer.contains("404") && !answer.contains(" 200 "), "{name}: {answer}");
-        assert_eq!(
-            answer.matches("HTTP/1.1 ").count(),
-            usize::from(!answer.is_empty()),
-            "{name}: {answer}"
-        );
-    }
-    assert_eq!(server.client().get("/healthz").status, 200);
-}
-
-#[test]
-fn s6585_5_too_long_is_refused_and_never_held() {
-    let server = Server::start(&[]);
-    let long = "a".repeat(70_000);
-    let line = format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(refused(&server, line.as_bytes()).status, 414);
-    let field = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Long: {long}\r\n\r\n");
-    assert_eq!(refused(&server, field.as_bytes()).status, 431);
-    let fields = |count: usize| {
-        format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X-A: b\r\n".repeat(count - 1))
-    };
-    assert_eq!(refused(&server, fields(101).as_bytes()).status, 431);
-    let mut client = server.client();
-    client.send(fields(100));
-    assert_eq!(client.response().status, 200, "a hundred fields are allowed");
-    // A head that never ends.
-    let endless = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Long: {long}{long}");
-    assert_eq!(refused(&server, endless.as_bytes()).status, 431);
-}
-
-#[test]
-fn s9110_15_5_the_wrong_path_or_method_is_told_what_would_do() {
-    let server = Server::start(&[]);
-    let ask = |line: &str| {
-        let mut client = server.client();
-        client.request(line, "");
-        client.response()
-    };
-    for (line, status, allow) in [
-        ("GET /nowhere", 404, None),
-        ("GET /healthz/", 404, None),
-        ("GET /%00", 404, None),
-        ("GET /%2e%2e/etc/passwd", 404, None),
-        ("PUT /", 405, Some("GET")),
-        ("DELETE /", 405, Some("GET")),
-        ("DELETE /healthz", 405, Some("GET")),
-        ("GET /publish?channel=ruby", 405, Some("POST")),
-        ("POST /echo", 405, Some("GET")),
-        ("POST /readyz", 405, Some("GET")),
-    ] {
-        let response = ask(line);
-        let either = [status, if line.contains('%') { 400 } else { status }];
-        assert!(either.contains(&response.status), "{line}: {}", response.head);
-        let allowed = response.field("Allow");
-        assert_eq!(allowed.is_some(), allow.is_some(), "{line}: {}", response.head);
-        assert!(
-            allowed.unwrap_or_default().contains(allow.unwrap_or_default()),
-            "{line}: {allowed:?}"
-        );
-    }
-    let connect = refused(&server, b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
-    assert!([405, 501].contains(&connect.status), "{}", connect.head);
-}
-
-#[test]
-fn s9112_9_plain_requests_are_kept_alive_and_pipelined() {
+fn s9112_9_3_a_connection_is_kept_for_a_thousand_requests_without_a_word() {
     let server = Server::start(&[]);
     let mut client = server.client();
-    for _ in 0..3 {
+    for request in 1..1000 {
         let response = client.get("/healthz");
-        assert_eq!(response.status, 200);
-        assert_eq!(response.field("Connection"), None, "kept alive without a word");
+        assert_eq!((response.status, response.field("Connection")), (200, None), "{request}");
     }
-    client.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nHEAD / HTTP/1.1\r\nHost: a\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(client.response().status, 200);
-    assert_eq!(client.head().status, 200);
-    assert_eq!(client.response().status, 404);
-    // At most two empty lines before a request (RFC 9112 section 2.2: at least one).
-    let mut client = server.client();
-    client.send(b"\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(client.response().status, 200);
-    client.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    assert_eq!(client.response().field("Connection"), Some("close"));
+    // Section 9.6: the last answer says that it is the last.
+    let last = client.get("/healthz");
+    assert_eq!((last.status, last.field("Connection")), (200, Some("close")));
+    client.try_send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(client.rest(), b"");
 }
 
@@ -317,21 +113,6 @@ fn s9110_6_6_1_every_answer_carries_date_server_and_length() {
         let name = response.field("Server").expect("Server");
         assert!(name.to_ascii_lowercase().starts_with("barewire"), "{name}");
         assert!(response.field("Content-Length").is_some(), "{}", response.head);
-    }
-}
-
-#[test]
-fn s9110_9_3_1_the_body_of_a_get_is_never_read_as_a_request() {
-    let server = Server::start(&[]);
-    for fields in ["Content-Length: 34", "Transfer-Encoding: chunked"] {
-        let mut client = server.client();
-        client.send(format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n"));
-        client.send(SMUGGLED);
-        client.end();
-        let answers = client.rest();
-        let answers = String::from_utf8_lossy(&answers);
-        assert!(!answers.contains(" 404 "), "{fields}: {answers}");
-        assert!(!answers.is_empty(), "{fields}");
     }
 }
 
@@ -420,104 +201,6 @@ fn s4_2_2_the_101_has_these_lines_and_no_others() {
     }
 }
 
-/// Asks `/echo` for an upgrade with the lines of the RFC's example, one of them replaced.
-fn ask_with(server: &Server, changed: usize, line: &str) -> (Client, Response) {
-    let mut lines = [
-        "Connection: Upgrade",
-        "Upgrade: websocket",
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-        "Sec-WebSocket-Version: 13",
-    ];
-    lines[changed] = line;
-    let mut client = server.client();
-    client.request("GET /echo", &(lines.join("\r\n") + "\r\n"));
-    let response = client.response();
-    (client, response)
-}
-
-#[test]
-fn s4_2_1_connection_and_upgrade_are_lists_of_whole_tokens() {
-    let server = Server::start(&["--echo"]);
-    for (changed, line) in [
-        (0, "Connection: Upgrade"),
-        (0, "connection: keep-alive, UPGRADE"),
-        (0, "Connection: keep-alive\r\nConnection: upgrade"),
-        (0, "Connection: ,upgrade ,"),
-        (1, "Upgrade: WebSocket"),
-        (1, "Upgrade: h2c, websocket"),
-        (1, "Upgrade: h2c\r\nUpgrade: websocket"),
-    ] {
-        let (mut client, response) = ask_with(&server, changed, line);
-        assert_eq!(response.status, 101, "{line}: {}", response.text());
-        client.echoes("Hello");
-    }
-    for (changed, line) in [
-        (0, "Connection: not-upgrade"),
-        (0, "Connection: upgraded"),
-        (0, "Connection: keep-alive"),
-        (1, "Upgrade: websockets"),
-        (1, "Upgrade: h2c"),
-        (1, "X-Nothing: 1"),
-        (3, "Sec-WebSocket-Version: 12"),
-        (3, "Sec-WebSocket-Version: 8"),
-    ] {
-        let (_, response) = ask_with(&server, changed, line);
-        assert_eq!(response.status, 426, "{line}: {}", response.text());
-        let upgrade = response.field("Upgrade").map(str::to_ascii_lowercase);
-        assert_eq!(upgrade.as_deref(), Some("websocket"), "{}", response.head);
-        assert_eq!(response.field("Sec-WebSocket-Version"), Some("13"), "{}", response.head);
-    }
-}
-
-#[test]
-fn s4_2_1_there_is_one_key_and_one_version() {
-    let server = Server::start(&["--echo"]);
-    let sample = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
-    for (changed, line) in [
-        (2, "X-Nothing: 1".into()),
-        (2, "Sec-WebSocket-Key:".into()),
-        (2, "Sec-WebSocket-Key: not base64!".into()),
-        (2, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ".into()),
-        (2, format!("{sample}\r\n{sample}")),
-        (3, "X-Nothing: 1".into()),
-        (3, "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13".into()),
-        (3, "Sec-WebSocket-Version: +13".into()),
-    ] {
-        let (_, response) = ask_with(&server, changed, &line);
-        let statuses: &[u16] = if changed == 2 { &[400] } else { &[400, 426] };
-        assert!(statuses.contains(&response.status), "{line}: {}", response.head);
-    }
-    // Erratum 3150: the sample of RFC 6455 section 4.1 itself has pad bits set. Other lengths than 16
-    // bytes are accepted, because the best-known WebSocket command sends 13.
-    for key in ["AQIDBAUGBwgJCgsMDQ4PEC==", KEY] {
-        let (mut client, response) = ask_with(&server, 2, &format!("Sec-WebSocket-Key: {key}"));
-        assert_eq!(response.status, 101, "{key}: {}", response.text());
-        client.echoes("Hello");
-    }
-}
-
-#[test]
-fn s9110_7_8_an_upgrade_is_ignored_where_it_means_nothing() {
-    let server = Server::start(&[]);
-    for target in ["/healthz", "/readyz"] {
-        let mut client = server.client();
-        assert_eq!(client.try_upgrade(target, "").status, 200, "{target}");
-        assert_eq!(client.get("/healthz").status, 200, "it goes on as HTTP");
-    }
-    // In HTTP/1.0 it must be ignored everywhere.
-    let mut client = server.client();
-    client.send(format!("GET / HTTP/1.0\r\nHost: 127.0.0.1\r\n{}\r\n", Client::upgrade_fields()));
-    assert_eq!(client.response().status, 200);
-    // Only GET can be upgraded.
-    let mut client = server.client();
-    client.request("PUT /echo", &Client::upgrade_fields());
-    assert_eq!(client.response().status, 405);
-    // Not asked for, nothing is switched: the page for a browser, 426 where there is nothing else.
-    assert_eq!(server.client().get("/").status, 200);
-    let echo = server.client().get("/echo");
-    assert_eq!((echo.status, echo.field("Sec-WebSocket-Version")), (426, Some("13")));
-}
-
 #[test]
 fn s4_2_2_no_extension_and_no_subprotocol_is_chosen_unasked_or_unknown() {
     let server = Server::start(&[]);
@@ -572,21 +255,6 @@ fn cutting_the_handshake_anywhere_changes_nothing() {
         client.send(byte);
     }
     expect(&mut client, 0);
-}
-
-#[test]
-fn bytes_behind_a_refused_upgrade_are_never_a_request() {
-    let server = Server::start(&[]);
-    let head = format!("GET /echo HTTP/1.1\r\nHost: 127.0.0.1\r\n{}", Client::upgrade_fields());
-    for bad in [
-        head.replace(KEY, "!") + "\r\n",
-        head.replace("Version: 13", "Version: 99") + "\r\n",
-        head.clone() + "Origin: http://elsewhere.test\r\n\r\n",
-        head.replace("/echo", "/?channel=not-allowed") + "\r\n",
-    ] {
-        let response = refused(&server, bad.as_bytes());
-        assert!([400, 403, 426].contains(&response.status), "{bad}: {}", response.head);
-    }
 }
 
 #[test]
@@ -721,20 +389,6 @@ fn s9112_7_1_a_chunked_body_is_put_together() {
     assert_eq!(client.response().status, 200);
     assert_eq!(subscriber.frame(), Frame::text("Hello"));
     assert_eq!(client.get("/healthz").status, 200, "the connection goes on behind the body");
-    for bad in [
-        "x\r\nHe\r\n",
-        "2\r\nHello\r\n",
-        "-1\r\n",
-        "fffffffffffffffff\r\n",
-        "2\nHe\n",
-        " 2\r\nHe\r\n",
-    ] {
-        let request = format!(
-            "POST /publish?channel=ruby HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n{bad}"
-        );
-        let response = refused(&server, request.as_bytes());
-        assert!([400, 413].contains(&response.status), "{bad:?}: {}", response.head);
-    }
 }
 
 #[test]

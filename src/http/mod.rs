@@ -53,23 +53,42 @@
 //!
 //! # Where this server differs from the RFCs, or chooses among what they allow
 //!
+//! Each row begins with an RFC and its section. `tests/http/rules.txt` has raw requests for every one
+//! of them, and for all the rules that leave no choice.
+//!
 //! | rule | what this server does | why |
 //! | --- | --- | --- |
-//! | RFC 9112 2.2: a bare LF may be taken for a line end | 400 | parsers disagree about it: smuggling |
+//! | 9112 2.2: a bare LF may be taken for a line end | 400 | parsers disagree about it: smuggling |
 //! | 9112 2.2: a bare CR is invalid or becomes a space | 400 | the same |
+//! | 9112 2.2: a line with white space before the first field is refused or skipped | 400 | the same |
 //! | 9112 2.2: at least one empty line before the request line should be skipped | two are, a third is 400 | an endless stream of them is no client |
 //! | 9112 3: any white space may separate the words of a request line | exactly one space | the section itself warns of the lenient reading |
 //! | 9112 3.2.1: the target has only characters of RFC 3986 | in the query also ``{ } \| \ ^ ` ``, and `[ ]` anywhere | browsers send them as they are, and nobody reads them otherwise |
+//! | 9112 3.3: an empty host is refused, or replaced by a default | 400 | no client of an http URI sends one |
 //! | 9112 5.2: obs-fold becomes spaces or is refused | 400 | no client needs it |
-//! | 9110 5.6.1: empty list elements are ignored | so it is, but in Transfer-Encoding they are 400 | `,chunked` has hidden chunks from proxies |
+//! | 9112 6.1: Content-Length beside Transfer-Encoding may be ignored | 400 | which of them counts is what two parsers disagree about |
 //! | 9112 6.3: equal Content-Length values may be merged | 400 | nobody sends them by accident |
-//! | 9112 7.1.1: white space may precede a chunk extension | 400 | `5 ` and `5` were two sizes to two parsers |
+//! | 9112 7.1: a chunk's size may have any number of digits | sixteen at most, else 400 | they fill 64 bits, and nobody writes so many zeros |
+//! | 9112 7.1.1: white space may precede a chunk extension | 400 where it follows the size | `5 ` and `5` were two sizes to two parsers |
 //! | 9112 7.1.2: trailers may be kept or dropped | checked, then dropped | nothing here needs them |
+//! | 9112 8: an incomplete request may be answered | with 408 when its time is up; at the client's end with nothing | who has ended does not wait for an answer |
 //! | 9112 9.3: an HTTP/1.0 connection may be kept on request | always closed | rare, and one rule fewer |
+//! | 9112 9.3: a connection may go on after an error | it ends with every answer but 200 | a body may follow that nobody has read |
+//! | 9112 9.6: close ends the connection after the final response | a handshake may name it beside upgrade: 101 | a 101 is no final response, and there is none behind it |
 //! | 9110 2.5: a higher minor version is read as the highest known | so it is: 1.2 to 1.9 are 1.1 | as asked; many servers refuse them |
-//! | 9110 7.2: Host is empty where the target has no authority | an empty host is 400 | there is no such target at an origin server |
-//! | RFC 3986 3.2.2: a host may have escapes, punctuation, `[v1.x]`, a zone | 400 | no host name has, and a comma looks like a list |
+//! | 9110 5.5: control characters other than CR, LF and NUL may be kept | 400 | no client needs them, and logs and terminals suffer |
+//! | 9110 5.6.1: empty list elements are ignored | so it is, but in Transfer-Encoding they are 400 | `,chunked` has hidden chunks from proxies |
+//! | 9110 7.4: a host that is not the server's own may be refused | every host is answered | only publishing and Origin ask for the name, and they do |
+//! | 9110 8.4: a content coding that is not acceptable may be 415 | published as it is | it is the affair of those who read the message |
+//! | 9110 9.1: a method that no resource has should be 501 | 405 with Allow for the known ones, CONNECT included | so 15.5.6 describes it, and it says what would do |
+//! | 9110 9.3.1: a GET may have a body | 400, as for all but `POST /publish` | the section itself warns of smuggling |
+//! | 9110 10.1.1: 100 may be left out where the body is already there | it is always sent | so that cutting the bytes changes nothing |
 //! | 9110 10.1.1: 100-continue without a body must not be sent | ignored | harmless |
+//! | 9110 10.1.1: another expectation may be ignored | 417 | who expects something should not be left to believe in it |
+//! | 9110 13.2.1: preconditions are evaluated | ignored | nothing here has a validator to compare |
+//! | 9110 14.2: Range may be ignored | ignored | the whole is small |
+//! | 3986 2.5: escapes may spell any bytes | 400 unless they are UTF-8 | names of channels are text |
+//! | 3986 3.2.2: a host may have escapes, punctuation, `[v1.x]`, a zone, any port | 400, and above port 65535 | no host name has, and a comma looks like a list |
 
 pub mod body;
 pub mod error;
