@@ -83,7 +83,8 @@ impl Exchange {
             Err(error) => {
                 let answer = Response::text(error.status(), error.to_string());
                 // RFC 9110 section 9.3.2, also where the rest of the head is no good.
-                let delivery = Delivery { head_only: head.starts_with(b"HEAD "), close: true };
+                let head_only = head.trim_ascii_start().starts_with(b"HEAD ");
+                let delivery = Delivery { head_only, close: true };
                 (self.answer(&answer, delivery, site, outbox, now), bytes.len())
             }
         }
