@@ -267,12 +267,7 @@ fn clients_that_vanish_leave_nothing_behind() {
     let base = server.descriptors();
     for round in 0..3 {
         let clients: Vec<_> = (0..200).map(|_| server.subscriber("/?channel=ruby")).collect();
-        for client in &clients {
-            // Linger of zero: a reset instead of an orderly end.
-            let linger = (round == 1).then_some(Duration::ZERO);
-            socket2::SockRef::from(&client.stream).set_linger(linger).unwrap();
-        }
-        drop(clients);
+        clients.into_iter().for_each(if round == 1 { Client::reset } else { drop });
         server.publish("ruby", b"to whom it may concern");
         eventually("all descriptors are given back", SOON, || server.descriptors() <= base);
     }
