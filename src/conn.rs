@@ -157,13 +157,13 @@ impl Conn {
             return;
         }
         self.state = match std::mem::replace(&mut self.state, State::Done) {
-            State::Head(_) if !self.outbox.is_empty() => {
+            // RFC 6455 section 7.1.5: for a WebSocket, an end without a Close is abnormal (1006). It
+            // gets no Close either, but what was already said, which may be ours.
+            State::Head(_) | State::Open(_) | State::Closing(_) if !self.outbox.is_empty() => {
                 State::Linger(Linger::new(&self.site.limits, now).heard_all())
             }
             State::Linger(linger) if !self.outbox.is_empty() => State::Linger(linger.heard_all()),
             State::Head(_) | State::Posting(_) | State::Waiting(_) => State::Done,
-            // RFC 6455 section 7.1.5: an end without a Close is abnormal (1006), and nobody is there
-            // to be told.
             State::Open(_) | State::Closing(_) | State::Linger(_) | State::Done => State::Done,
         };
     }

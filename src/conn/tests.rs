@@ -271,6 +271,30 @@ fn open_eof_is_the_end() {
 }
 
 #[test]
+fn open_and_closing_eof_with_output_unwritten_end_after_it_is_written() {
+    let mut conn = open();
+    conn.receive(&mut MASKED_HELLO.to_vec(), START);
+    conn.wrote(1, START);
+    conn.eof(START);
+    assert!(!conn.is_done() && !conn.is_subscribed());
+    assert_eq!(drain_bytes(&mut conn), b"\x05Hello");
+    assert!(conn.is_done());
+
+    let mut closing = open();
+    closing.close(CloseCode::GOING_AWAY, "bye", START);
+    closing.eof(START);
+    assert_eq!(drain_bytes(&mut closing), b"\x88\x05\x03\xe9bye");
+    assert!(closing.is_done());
+
+    // It is not waited for longer than anybody else.
+    let mut unread = open();
+    unread.receive(&mut MASKED_HELLO.to_vec(), START);
+    unread.eof(START);
+    unread.on_deadline(START.later(Limits::default().last_write));
+    assert!(unread.is_done());
+}
+
+#[test]
 fn open_that_does_not_read_is_not_read_from() {
     let mut conn = open();
     let mark = Site::default().limits.outbox_mark_bytes;
