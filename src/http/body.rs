@@ -447,14 +447,5 @@ mod tests {
             let found = collect(Framing::Chunked, 240, wire.chunks(cut));
             prop_assert_eq!(found, Ok((chunks.concat(), taken, true)));
         }
-
-        #[test]
-        fn cutting_the_bytes_anywhere_changes_nothing(
-            bytes in "[0-3a;\r\nX: ]{0,8}(\r\n)?[0-3\r\nX:]{0,12}",
-            cut in 1_usize..5,
-        ) {
-            let expected = collect(Framing::Chunked, 8, [bytes.as_bytes()]);
-            prop_assert_eq!(collect(Framing::Chunked, 8, bytes.as_bytes().chunks(cut)), expected);
-        }
     }
 }

@@ -114,3 +114,6 @@ pub use request_line::{Method, Version};
 pub use response::{CONTINUE, Delivery, Response};
 pub use status::Status;
 pub use target::{Target, encode};
+
+#[cfg(test)]
+mod tests;

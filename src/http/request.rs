@@ -170,11 +170,10 @@ fn span(bytes: &[u8], start: usize, end: usize) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    //! Tables of raw heads by section, each also cut everywhere, and the oracle.
+    //! Tables of raw heads by section, each also cut everywhere. For the oracle see `tests.rs`.
 
     use super::super::{Framing, Host, Method, Status, Version};
     use super::*;
-    use proptest::prelude::*;
 
     type Parsed<'a> = Result<Option<(Head<'a>, usize)>, HttpError>;
 
@@ -487,113 +486,5 @@ mod tests {
             poisoned[..end].fill(0);
         }
         assert!(matches!(parse(CURL, &mut scan, &limits), Ok(Some(_))));
-    }
-
-    fn request_parts() -> impl Strategy<Value = Vec<u8>> {
-        let method =
-            prop_oneof![Just("GET"), Just("POST"), Just("OPTIONS"), Just("get"), Just("CONNECT")];
-        let target = prop_oneof![
-            4 => "/[a-z%?=&+.{}|~]{0,12}",
-            1 => Just("*".to_owned()),
-            1 => "http://[a-z.]{1,5}(:[0-9]{0,5})?/?",
-            1 => "[ -~]{1,6}",
-        ];
-        let version =
-            prop_oneof![6 => Just("HTTP/1.1"), 1 => Just("HTTP/1.0"), 1 => Just("HTTP/1.3")];
-        let field = prop_oneof![
-            4 => "[A-Za-z!#$%&'*+.^_`|~-]{1,8}:[ \t]{0,2}[ -~\t]{0,12}",
-            1 => "Connection: (close|upgrade|keep-alive)(, close)?",
-            1 => "(Content-Length: [0-9]{1,4}|Transfer-Encoding: chunked|Expect: 100-continue)",
-            1 => "[ -~]{0,10}",
-        ];
-        let fields = prop::collection::vec(field, 0..5);
-        let blank = prop_oneof![4 => Just(""), 1 => Just("\r\n")];
-        (blank, method, target, version, fields).prop_map(
-            |(blank, method, target, version, fields)| {
-                let mut head = format!("{blank}{method} {target} {version}\r\nHost: a.test\r\n");
-                for field in fields {
-                    head += &field;
-                    head += "\r\n";
-                }
-                (head + "\r\nmore").into_bytes()
-            },
-        )
-    }
-
-    /// Heads that are mostly right, with up to two bytes changed to anything.
-    fn request() -> impl Strategy<Value = Vec<u8>> {
-        let special = prop::sample::select(&b"\r\n\t :,\0\x7f\x80\xff#/"[..]);
-        let change = (any::<prop::sample::Index>(), prop_oneof![special, any::<u8>()]);
-        (request_parts(), prop::collection::vec(change, 0..3)).prop_map(|(mut head, changes)| {
-            for (index, byte) in changes {
-                let at = index.index(head.len());
-                head[at] = byte;
-            }
-            head
-        })
-    }
-
-    /// Panics unless `httparse` reads an accepted head in the same way. It differs in one thing
-    /// only: it does not take HTTP/1.2 to 1.9 for what RFC 9110 section 2.5 says they are, so those
-    /// are skipped.
-    fn compare_with_httparse(bytes: &[u8], head: &Head<'_>, used: usize) {
-        let mut space = [httparse::EMPTY_HEADER; 128];
-        let mut other = httparse::Request::new(&mut space);
-        let parsed = other.parse(bytes);
-        if parsed == Err(httparse::Error::Version) {
-            let at = bytes.windows(7).position(|w| w == b"HTTP/1.").unwrap() + 7;
-            assert!((b'2'..=b'9').contains(&bytes[at]), "{}", bytes.escape_ascii());
-            return;
-        }
-        assert_eq!(parsed, Ok(httparse::Status::Complete(used)), "{}", bytes.escape_ascii());
-        assert_eq!(other.method, Some(&*head.method.to_string()));
-        assert_eq!(other.path, Some(head.target));
-        assert_eq!(other.version, Some(u8::from(head.version == Version::Http11)));
-        let theirs: Vec<_> = other.headers.iter().map(|h| (h.name.as_bytes(), h.value)).collect();
-        assert_eq!(theirs, head.fields.iter().collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn the_generator_makes_heads_that_are_accepted() {
-        use proptest::strategy::ValueTree;
-        let mut runner = proptest::test_runner::TestRunner::deterministic();
-        let heads = (0..200).map(|_| request().new_tree(&mut runner).unwrap().current());
-        let accepted = heads.filter(|head| matches!(whole(head), Ok(Some(_)))).count();
-        assert!((20..180).contains(&accepted), "{accepted} of 200");
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(1000))]
-
-        #[test]
-        fn what_is_accepted_is_read_by_httparse_in_the_same_way(bytes in request()) {
-            if let Ok(Some((head, used))) = whole(&bytes) {
-                compare_with_httparse(&bytes, &head, used);
-            }
-        }
-
-        #[test]
-        fn cutting_the_bytes_anywhere_changes_nothing(
-            bytes in request(),
-            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
-            head_bytes in 1_usize..120,
-        ) {
-            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len())).collect();
-            cuts.sort_unstable();
-            for limits in [
-                HeadLimits::default(),
-                HeadLimits { head_bytes, fields: 3, request_line_bytes: 20 },
-            ] {
-                let expected = parse(&bytes, &mut Scan::default(), &limits);
-                prop_assert_eq!(in_pieces(&bytes, &cuts, &limits), expected);
-            }
-        }
-
-        #[test]
-        fn no_bytes_harm_the_parser(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            if let Ok(Some((_, used))) = whole(&bytes) {
-                prop_assert!(used <= bytes.len());
-            }
-        }
     }
 }
