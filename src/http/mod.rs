@@ -63,6 +63,7 @@
 //! | 9112 2.2: a line with white space before the first field is refused or skipped | 400 | the same |
 //! | 9112 2.2: at least one empty line before the request line should be skipped | two are, a third is 400 | an endless stream of them is no client |
 //! | 9112 3: any white space may separate the words of a request line | exactly one space | the section itself warns of the lenient reading |
+//! | 9112 3.2: an invalid request line is answered 400, or 301 with a right one | 400 | what was meant is a guess |
 //! | 9112 3.2.1: the target has only characters of RFC 3986 | in the query also ``{ } \| \ ^ ` ``, and `[ ]` anywhere | browsers send them as they are, and nobody reads them otherwise |
 //! | 9112 3.3: an empty host is refused, or replaced by a default | 400 | no client of an http URI sends one |
 //! | 9112 5.2: obs-fold becomes spaces or is refused | 400 | no client needs it |
@@ -76,6 +77,7 @@
 //! | 9112 9.3: a connection may go on after an error | it ends with every answer but 200 | a body may follow that nobody has read |
 //! | 9112 9.6: close ends the connection after the final response | a handshake may name it beside upgrade: 101 | a 101 is no final response, and there is none behind it |
 //! | 9110 2.5: a higher minor version is read as the highest known | so it is: 1.2 to 1.9 are 1.1 | as asked; many servers refuse them |
+//! | 9110 5.5: CR, LF or NUL in a value is refused or becomes a space | 400 | as for a bare CR |
 //! | 9110 5.5: control characters other than CR, LF and NUL may be kept | 400 | no client needs them, and logs and terminals suffer |
 //! | 9110 5.6.1: empty list elements are ignored | so it is, but in Transfer-Encoding they are 400 | `,chunked` has hidden chunks from proxies |
 //! | 9110 7.4: a host that is not the server's own may be refused | every host is answered | only publishing and Origin ask for the name, and they do |
