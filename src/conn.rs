@@ -299,6 +299,21 @@ impl Conn {
         }
     }
 
+    /// How much should be read at once: little, where a few bytes may inflate to many, for all of it
+    /// is answered before anybody else has a turn.
+    #[must_use]
+    pub fn read_limit(&self) -> usize {
+        let may_inflate = match &self.state {
+            // Frames may stand right behind a handshake.
+            State::Head(_) | State::Waiting(_) => self.site.deflate,
+            State::Open(session) => session.form() != Form::Plain,
+            State::Closing(closing) => closing.form != Form::Plain,
+            State::Posting(_) | State::Linger(_) | State::Done => false,
+        };
+        let limits = &self.site.limits;
+        if may_inflate { limits.compressed_read_bytes } else { limits.read_buffer_bytes }
+    }
+
     /// True once, when all output is written and the client shall see the end of it: the socket's
     /// sending side is to be shut down.
     pub fn take_shutdown(&mut self, now: Now) -> bool {

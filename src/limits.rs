@@ -36,6 +36,9 @@ pub struct Limits {
     pub outbox_mark_bytes: usize,
     /// The buffer that all sockets are read into: 64 KiB, one for the process.
     pub read_buffer_bytes: usize,
+    /// What is read at once from a client that may compress: 512 bytes, and each such read counts as
+    /// a whole buffer. DEFLATE can make a thousand bytes of one, which is half a mebibyte then.
+    pub compressed_read_bytes: usize,
     /// What one socket may deliver in one turn: 256 KiB. The rest of it waits for the next turn, so
     /// that nobody starves the others.
     pub read_budget_bytes: usize,
@@ -80,6 +83,7 @@ impl Default for Limits {
             requests: 1_000,
             outbox_mark_bytes: 16 << 10,
             read_buffer_bytes: 64 << 10,
+            compressed_read_bytes: 512,
             read_budget_bytes: 256 << 10,
             bus_budget_bytes: 1 << 20,
             rest_bytes: 64 << 10,

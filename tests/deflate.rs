@@ -43,10 +43,10 @@ fn deflate(message: &[u8]) -> Vec<u8> {
     deflated.strip_suffix(TAIL).unwrap().to_vec()
 }
 
-/// Inflates a message by itself, within a window of so many bits.
-fn inflate(deflated: &[u8], bits: u8, length: usize) -> Vec<u8> {
+/// Inflates a message by itself.
+fn inflate(deflated: &[u8], length: usize) -> Vec<u8> {
     let mut inflated = Vec::with_capacity(length + 1);
-    let mut stream = Decompress::new_with_window_bits(false, bits);
+    let mut stream = Decompress::new(false);
     for piece in [deflated, TAIL] {
         stream.decompress_vec(piece, &mut inflated, FlushDecompress::None).unwrap();
     }
@@ -126,7 +126,7 @@ fn s7_2_messages_are_compressed_each_for_itself_if_that_makes_them_shorter() {
                 client.send_frame(first, &sent);
                 let Frame { first, payload } = client.frame();
                 let payload = match first {
-                    0xc1 => inflate(&payload, bits, length),
+                    0xc1 => inflate(&payload, length),
                     0x81 if length == 64 => payload,
                     other => panic!("{other:x}, {length} bytes in {bits} bits"),
                 };
@@ -158,13 +158,19 @@ fn a_broadcast_is_the_same_bytes_for_all_who_agreed_on_the_same() {
         assert_eq!(first, second);
         for (frame, bits) in [(first, 15), (narrow.frame(), 9)] {
             let payload = match frame.first {
-                0xc1 if length >= 64 => inflate(&frame.payload, bits, length),
+                0xc1 if length >= 64 => inflate(&frame.payload, length),
                 0x81 if length <= 64 => frame.payload,
                 other => panic!("{other:x}, {length} bytes in {bits} bits"),
             };
             assert!(payload == text.as_bytes(), "{length} bytes came changed");
         }
     }
+    // What comes again only 1,000 bytes later is shorter for the wide alone.
+    let mut random = fastrand::Rng::with_seed(1);
+    let noise: String = (0..1_000).map(|_| random.alphanumeric()).collect();
+    server.client().post("/publish?channel=ruby", "", noise.repeat(4).as_bytes());
+    let (wide, narrow) = (wide[0].frame().payload.len(), narrow.frame().payload.len());
+    assert!(wide < 1_500 && narrow > 2_500, "{wide} and {narrow} bytes");
 }
 
 #[test]
@@ -226,10 +232,30 @@ fn a_bomb_ends_at_the_limit() {
     // The limit is of what comes out, to the byte; what comes in may be longer than that.
     let (mut client, _) = open(&server, "/echo", "permessage-deflate");
     client.send_frame(0xc2, &deflate(&vec![0; 64 << 10]));
-    assert_eq!(inflate(&client.frame().payload, 15, 64 << 10), vec![0; 64 << 10]);
+    assert_eq!(inflate(&client.frame().payload, 64 << 10), vec![0; 64 << 10]);
     let empty_block: &[u8] = &[0x00, 0x00, 0x00, 0xff, 0xff];
     client.send_frame(0xc1, &[&empty_block.repeat(30_000), HELLO].concat());
     assert_eq!(client.frame(), Frame::text("Hello"));
     client.send_frame(0xc2, &deflate(&vec![0; (64 << 10) + 1]));
     assert_eq!(client.closed().0, 1009);
+}
+
+/// A few bytes that inflate to many must not fill the memory with echoes that nobody reads.
+#[test]
+fn what_is_inflated_for_who_does_not_read_is_bounded() {
+    let server = Server::start(&["--deflate"]);
+    // What comes again every 600 bytes is short for a client with a large window, and long in 9 bits.
+    let text = text(600).repeat(100);
+    let bombs = support::client::masked(0xc1, &deflate(text.as_bytes())).repeat(300);
+    let before = server.proc_status("VmRSS");
+    let mut clients: Vec<_> = (0..20)
+        .map(|_| open(&server, "/echo", "permessage-deflate; server_max_window_bits=9").0)
+        .collect();
+    for client in &mut clients {
+        client.stream.set_nonblocking(true).unwrap();
+        client.try_send(&bombs); // as much as the kernel takes
+    }
+    server.client().get("/healthz");
+    let grown = server.proc_status("VmRSS").saturating_sub(before);
+    assert!(grown < 16 << 10, "{grown} kB");
 }

@@ -561,7 +561,7 @@ fn close_of(message: &Message) -> Option<CloseCode> {
 
 #[test]
 fn tungstenite_gets_back_what_it_sends() {
-    let server = Server::start(&["--max-message", "16m", "--deflate"]); // it does not offer it
+    let server = Server::start(&["--max-message", "16m"]);
     let mut socket = tungstenite(&server, "/echo");
     let bytes = |length| (0..=255).cycle().take(length).collect::<Vec<u8>>();
     for message in [

@@ -40,7 +40,7 @@ pub(super) struct Session {
 /// A WebSocket whose Close we have sent and whose peer's Close is still to come.
 #[derive(Debug)]
 pub(super) struct Closing {
-    form: Form,
+    pub(super) form: Form,
     assembler: Assembler,
     pub(super) deadline: Duration,
 }
@@ -70,8 +70,8 @@ impl Session {
     }
 
     /// Takes everything that was read. All echoes and pongs of one read are answered at once, and
-    /// they are no longer than what was read (or than the message it completed): that bounds the
-    /// output, since nothing more is read while it stands above its mark.
+    /// they are no longer than what was read, or inflated to (or than the message it completed): that
+    /// bounds the output, since nothing more is read while it stands above its mark.
     pub(super) fn receive(
         mut self,
         bytes: &mut [u8],

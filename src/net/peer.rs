@@ -92,8 +92,11 @@ impl Peer {
         }
     }
 
-    /// One read.
+    /// One read, and what it costs of the budget.
     fn fill(&mut self, buffer: &mut [u8], now: Now) -> usize {
+        let whole = buffer.len();
+        let limit = self.conn.read_limit().min(whole);
+        let buffer = buffer.get_mut(..limit).unwrap_or_default();
         match self.socket.read(buffer) {
             Ok(0) => {
                 self.is_readable = false;
@@ -109,7 +112,7 @@ impl Peer {
                     self.tap.received(bytes);
                     self.conn.receive(bytes, now);
                 }
-                n
+                if limit < whole { whole } else { n }
             }
             Err(error) => {
                 self.on_error(&error, |peer| peer.is_readable = false);

@@ -29,7 +29,7 @@ pub enum Form {
 
 /// Encodes messages in every form, with one compressor for each window that was needed so far.
 ///
-/// A compressor takes about 300 KiB, and there are at most seven.
+/// A compressor takes about 300 KiB, and an encoder has at most seven.
 #[derive(Debug, Default)]
 pub struct Encoder {
     deflaters: BTreeMap<Window, Deflater>,

@@ -19,7 +19,8 @@
 //! * Between messages an [`Assembler`] is one empty pointer. Ten thousand idle clients own no
 //!   buffer here.
 //! * A payload in pieces is unmasked, measured and checked as it arrives. So a bad byte fails when
-//!   it comes, and a message over the limit fails at the header that announces it.
+//!   it comes, and a message over the limit fails at the header that announces it, or when it comes
+//!   out of its compression.
 
 pub use super::error::MessageError;
 

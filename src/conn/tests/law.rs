@@ -215,3 +215,24 @@ fn closing_reads_past_compressed_messages_too() {
     exchange(&mut conn, &client(0x88, b"", [1, 2, 3, 4]));
     assert!(conn.take_shutdown(START));
 }
+
+#[test]
+#[cfg(feature = "deflate")]
+fn little_is_read_at_once_from_who_may_compress() {
+    let limits = Limits::default();
+    let reads = |deflate: bool, offer: &str| {
+        let mut conn = Conn::new(Rc::new(Site { deflate, ..Site::default() }), true, START);
+        let before = conn.read_limit();
+        let head =
+            String::from_utf8_lossy(UPGRADE).replace("Connection", &format!("{offer}Connection"));
+        send(&mut conn, head.as_bytes());
+        let open = conn.read_limit();
+        conn.close(CloseCode::GOING_AWAY, "", START);
+        (before, open, conn.read_limit())
+    };
+    let (little, much) = (limits.compressed_read_bytes, limits.read_buffer_bytes);
+    const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+    assert_eq!(reads(true, OFFER), (little, little, little));
+    assert_eq!(reads(true, ""), (little, much, much));
+    assert_eq!(reads(false, OFFER), (much, much, much));
+}
