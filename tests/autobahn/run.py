@@ -44,14 +44,15 @@ HEAD = f"""\
 
 
 def python2():
-    """A CPython 2.7, wherever this machine may keep one."""
-    found = shutil.which("python2.7")
-    if not found and shutil.which("pyenv"):
-        prefix = subprocess.run(["pyenv", "prefix", "2.7.18"], capture_output=True, text=True, check=False)
-        found = f"{prefix.stdout.strip()}/bin/python2.7"
-    if not found or not os.access(found, os.X_OK):
-        sys.exit("the suite needs CPython 2.7: install python2.7 or `pyenv install 2.7.18`")
-    return found
+    """A CPython 2.7 with pip, wherever this machine may keep one."""
+    environment = {**os.environ, "PYENV_VERSION": "2.7.18"}  # without which pyenv's `python2.7` only fails
+    for command in ["python2.7"], ["pyenv", "exec", "python2.7"]:
+        if shutil.which(command[0]):
+            asked = subprocess.run([*command, "-c", "import pip, sys; print(sys.executable)"],
+                                   env=environment, capture_output=True, text=True, check=False)
+            if asked.returncode == 0:
+                return asked.stdout.strip()
+    sys.exit("the suite needs CPython 2.7 with pip: install python2.7, or `pyenv install 2.7.18`")
 
 
 def install(folder):
@@ -68,7 +69,8 @@ def install(folder):
         ([python, "-m", "virtualenv", "-q", "--no-download", folder / "venv"], {"PYTHONPATH": folder / "boot"}),
         ([folder / "venv/bin/pip", "install", "-q", SUITE], {}),
     ]:
-        subprocess.run(command, env={**quiet, **more}, check=True, timeout=300)
+        if subprocess.run(command, env={**quiet, **more}, timeout=300, check=False).returncode:
+            sys.exit(f"this failed: {' '.join(map(str, command))}")
     complete.write_text(SUITE)
     return wstest
 
