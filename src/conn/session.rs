@@ -141,8 +141,8 @@ impl Session {
 }
 
 impl Closing {
-    /// RFC 6455 section 5.5.1: after our Close we send nothing more, so whatever comes before the
-    /// peer's Close is read past.
+    /// RFC 6455 section 1.4: who has our Close discards what follows, so whatever comes before the
+    /// peer's is read past: nothing is answered, a ping neither.
     pub(super) fn receive(mut self, bytes: &mut [u8], site: &Site, now: Now) -> State {
         let mut rest = bytes;
         loop {

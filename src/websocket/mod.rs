@@ -27,7 +27,9 @@
 //! the payload, and so the same bytes can be sent to every subscriber.
 //!
 //! **The law**: events and errors are a function of the bytes, never of the chunks they came in.
-//! So every check is made at the first byte that can fail it, in the order of the bytes.
+//! So every check is made at a place that the bytes decide, in their order: in a header's first two
+//! bytes at the byte that breaks the rule; for the order of frames, sizes and numbers of fragments,
+//! when the header is whole; for text at the first impossible byte; for a Close at its end.
 //!
 //! # Reading order
 //!
@@ -58,6 +60,12 @@
 //! | 5.4: a message may have any number of fragments | more than a limit end with 1008 | empty fragments are free for the sender and not for us (section 10.4 allows limits) |
 //! | 5.4: fragments exist so that none has to buffer a message | a message is handed out whole | every user of this crate needs it whole, and its size is limited (1009) |
 //! | 8.1: invalid text fails the connection | at the first impossible byte, even inside a frame | allowed and kinder to fast failure; Autobahn 6.4 calls it strict |
+//! | 7.4.2 says nothing of codes from 5000 on | refused with 1002 | they are outside of every registered range |
+//! | 7.4.1: 1010 is for clients to send | received, it is echoed | 5.5.1: an answer typically repeats the code |
+//! | 5.5.2: a ping gets a pong unless a Close was received | not behind our own Close | 1.4: who has our Close discards what follows, so it would reach nobody |
+//! | 7.1.2: after our Close, the peer's is waited for | not from a client that was idle: Close and the end at once | it has answered nothing for `--idle-timeout`, and a curl sees its end |
+//! | silent on half-closed connections | an end without a Close ends the connection behind what was already said; who still waits for channels is let go | it could never answer our Close: 7.1.5 calls it 1006 |
+//! | 11.3.4: `Sec-WebSocket-Protocol` | not read, and never answered | no subprotocol is spoken here, and clients that insist on one see that none was chosen |
 //! | 9.1 takes RFC 2616's lists, in which elements may be empty | so it is, but a field with no element at all is 400 | `1#extension` is at least one |
 //! | RFC 7692 7.1.2.1: a window of 8 bits may be asked for | the offer is declined | zlib cannot do it: it has no raw window below 9, which would refer further back than the client can |
 //! | 7692 7.1.2.2: a client may ask to be given a window limit | it never is | a window is needed only while one message comes |
