@@ -1,0 +1,13 @@
+//! What the fuzz targets assert, one file a target: no sockets, no threads, no clock.
+//!
+//! What to notice:
+//! * A body is a plain function of bytes that panics if they break a promise. libFuzzer calls it
+//!   with inputs of its own making (`targets/`), and `cargo test` with every input that is kept
+//!   (`tests/fuzz_replay.rs`), so no target can rot.
+//! * Where a stream comes in pieces, the input itself says where it is cut, and when: see [`script`].
+//! * A promise about memory is held by an allocator that counts: see [`memory`].
+
+pub mod memory;
+pub mod script;
+
+pub mod frame;

@@ -1,0 +1,105 @@
+//! Every input that the fuzz targets keep, through the same bodies, on stable Rust.
+//!
+//! What to notice:
+//! * A seed is replayed with each of its prefixes, and where it is a stream, with each of its cuts
+//!   and byte by byte. So every seed is a test of many cases, and a target cannot rot unbuilt.
+//! * `fuzz/minimised` is what fuzzing has found worth keeping, as few inputs as reach all that was
+//!   reached. `fuzz/crashes` is what once crashed, each named after what it was: it must not again.
+//! * One at a time: some bodies hold the memory of the whole process against a limit.
+
+#![cfg(feature = "deflate")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "a test reads files, and its bodies panic to fail"
+)]
+
+#[path = "../fuzz/bodies/mod.rs"]
+mod bodies;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use bodies::script::Script;
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// What a target is given.
+enum Body {
+    /// Any bytes.
+    Bytes(fn(&[u8])),
+    /// A stream, and how it arrives.
+    Stream(fn(&Script<'_>)),
+}
+
+/// The kept inputs of one kind, each with its name.
+fn inputs(kind: &str, target: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(kind).join(target);
+    let files = fs::read_dir(folder).into_iter().flatten().map(|file| file.unwrap().path());
+    files.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+/// Says which input it was, for a body that panics says only what it found.
+fn run(path: &Path, how: &str, body: impl FnOnce() + std::panic::UnwindSafe) {
+    if let Err(panic) = std::panic::catch_unwind(body) {
+        eprintln!("the input was {}, {how}", path.display());
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn replay(target: &str, body: Body) {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let seeds = inputs("seeds", target);
+    assert!(!seeds.is_empty(), "{target} has no seeds");
+    for (path, input) in &seeds {
+        match body {
+            Body::Bytes(fuzz) => {
+                for end in 0..=input.len() {
+                    run(path, &format!("its first {end} bytes"), || fuzz(&input[..end]));
+                }
+            }
+            Body::Stream(fuzz) => {
+                run(path, "as it is", || fuzz(&Script::of(input)));
+                let stream = Script::of(input).stream;
+                run(path, "byte by byte", || fuzz(&Script::even(stream, 1)));
+                for at in 0..=stream.len() {
+                    run(path, &format!("cut at {at}"), || fuzz(&Script::cut(stream, at)));
+                    let prefix = Script::even(&stream[..at], 0);
+                    run(path, &format!("its first {at} bytes"), || fuzz(&prefix));
+                }
+            }
+        }
+    }
+    for (path, input) in [inputs("minimised", target), inputs("crashes", target)].concat() {
+        run(&path, "as it is", || match body {
+            Body::Bytes(fuzz) => fuzz(&input),
+            Body::Stream(fuzz) => fuzz(&Script::of(&input)),
+        });
+    }
+}
+
+#[test]
+fn frame() {
+    replay("frame", Body::Bytes(bodies::frame::fuzz));
+}
+
+#[test]
+fn every_target_is_replayed() {
+    let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/Cargo.toml"));
+    let this = include_str!("fuzz_replay.rs");
+    for line in manifest.unwrap().lines() {
+        let Some(path) = line.strip_prefix("path = \"targets/") else { continue };
+        let target = path.strip_suffix(".rs\"").unwrap();
+        assert!(this.contains(&format!("replay(\"{target}\", ")), "{target} is not replayed");
+    }
+}
