@@ -159,7 +159,13 @@ impl Conn {
         self.state = match std::mem::replace(&mut self.state, State::Done) {
             // RFC 6455 section 7.1.5: for a WebSocket, an end without a Close is abnormal (1006). It
             // gets no Close either, but what was already said, which may be ours.
-            State::Head(_) | State::Open(_) | State::Closing(_) if !self.outbox.is_empty() => {
+            State::Head(_)
+            | State::Posting(_)
+            | State::Waiting(_)
+            | State::Open(_)
+            | State::Closing(_)
+                if !self.outbox.is_empty() =>
+            {
                 State::Linger(Linger::new(&self.site.limits, now).heard_all())
             }
             State::Linger(linger) if !self.outbox.is_empty() => State::Linger(linger.heard_all()),
@@ -241,7 +247,10 @@ impl Conn {
             }
             // What it has published may have been passed on: it hears what became of it.
             State::Waiting(waiting) if !waiting.is_for_channels() => State::Waiting(waiting),
-            State::Head(_) | State::Posting(_) | State::Waiting(_) => {
+            State::Head(exchange) => {
+                exchange.refuse(&unavailable(reason), &self.site, &mut self.outbox, now)
+            }
+            State::Posting(_) | State::Waiting(_) => {
                 exchange::refuse(&unavailable(reason), &self.site, &mut self.outbox, now)
             }
             other @ (State::Closing(_) | State::Linger(_) | State::Done) => other,

@@ -82,9 +82,7 @@ impl Exchange {
             }
             Err(error) => {
                 let answer = Response::text(error.status(), error.to_string());
-                // RFC 9110 section 9.3.2, also where the rest of the head is no good.
-                let head_only = head.trim_ascii_start().starts_with(b"HEAD ");
-                let delivery = Delivery { head_only, close: true };
+                let delivery = Delivery { head_only: asks_for_head_only(head), close: true };
                 (self.answer(&answer, delivery, site, outbox, now), bytes.len())
             }
         }
@@ -175,8 +173,26 @@ impl Exchange {
         }
         let seconds = site.limits.handshake.as_secs();
         let text = format!("the request took longer than {seconds} seconds to arrive");
-        refuse(&Response::text(Status::RequestTimeout, text), site, outbox, now)
+        self.refuse(&Response::text(Status::RequestTimeout, text), site, outbox, now)
     }
+
+    /// The last answer of this connection, to a request of which only a part has come.
+    pub(super) fn refuse(
+        &self,
+        answer: &Response,
+        site: &Site,
+        outbox: &mut Outbox,
+        now: Now,
+    ) -> State {
+        let delivery = Delivery { head_only: asks_for_head_only(&self.inbox), close: true };
+        self.answer(answer, delivery, site, outbox, now)
+    }
+}
+
+/// RFC 9110 section 9.3.2: an answer to HEAD has no body, also where the rest of the head is no good
+/// or has not come.
+fn asks_for_head_only(head: &[u8]) -> bool {
+    head.trim_ascii_start().starts_with(b"HEAD ")
 }
 
 /// An answer after which nothing of this connection is read as a request any more.

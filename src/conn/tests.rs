@@ -114,12 +114,35 @@ fn head_dripping_past_its_deadline_gets_408_and_an_idle_one_nothing() {
 
 #[test]
 fn eof_with_an_answer_unwritten_ends_after_it_is_written() {
-    let mut conn = conn();
-    conn.receive(&mut GET.to_vec(), START);
-    conn.eof(START);
-    assert!(!conn.is_done());
-    assert!(drain(&mut conn).starts_with("HTTP/1.1 200 OK\r\n"));
-    assert!(conn.is_done());
+    let upgrade = String::from_utf8_lossy(UPGRADE).replace("/echo", "/");
+    for behind in ["", "GET / HT", &post("Content-Length: 5\r\n\r\nHe"), &upgrade] {
+        let mut conn = conn();
+        conn.receive(&mut [GET, behind.as_bytes()].concat(), START);
+        conn.eof(START);
+        assert!(!conn.is_done(), "{behind:?}");
+        assert!(drain(&mut conn).starts_with("HTTP/1.1 200 OK\r\n"));
+        assert!(conn.is_done(), "{behind:?}");
+    }
+}
+
+#[test]
+fn s9110_9_3_2_no_refusal_of_a_head_request_has_a_body() {
+    let late = START.later(Limits::default().handshake);
+    let refusals: [fn(&mut Conn, Now); 3] = [
+        |conn, late| conn.on_deadline(late),
+        |conn, _| conn.close(CloseCode::GOING_AWAY, "bye", START),
+        |conn, _| conn.receive(&mut b"\n".to_vec(), START),
+    ];
+    for refuse in refusals {
+        for (method, has_body) in [("HEAD", false), ("GET", true)] {
+            let mut conn = conn();
+            send(&mut conn, format!("\r\n{method} / HTTP/1.1\r\nHost: h").as_bytes());
+            refuse(&mut conn, late);
+            let answer = drain(&mut conn);
+            assert_eq!(!answer.ends_with("\r\n\r\n"), has_body, "{answer}");
+            assert!(answer.contains("\r\nContent-Length: "), "{answer}");
+        }
+    }
 }
 
 #[test]
