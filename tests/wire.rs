@@ -69,6 +69,11 @@ fn phases(server: &Server) -> Vec<Phase> {
         http("inside the head of its request", &ask[..ask.len() - 1], b""),
         http("behind its request", &ask, &switched),
         http("inside a frame behind its request", &[&ask, b"\x81".as_slice()].concat(), &switched),
+        http(
+            "behind a Close behind its request for a channel",
+            &[Client::handshake("/?channel=ruby").as_slice(), CLOSE].concat(),
+            &[&switched, CLOSED].concat(),
+        ),
         open("behind its handshake", b"", b""),
         open("inside a frame's header", b"\x81", b""),
         open("behind a frame's header", b"\x81\x85\0\0\0\0", b""),
@@ -126,6 +131,9 @@ fn a_half_close_at_any_point_is_an_end_behind_what_was_asked_for() {
         check(client, "behind what was read");
         // The FIN may also come while the bytes before it are still unread.
         let mut client = phase.client(&server);
+        // It is accepted behind the answers of its turn; then the poll tells of bytes and FIN in one.
+        bystander.fence();
+        bystander.fence();
         server.meanwhile(|| {
             client.send(&phase.sent);
             client.end();

@@ -67,9 +67,11 @@ impl Waiting {
         State::Waiting(self)
     }
 
-    /// As much as a head may have, and not more, is kept; one read may go over it.
+    /// As much as a head may have, and not more, is kept; one read may go over it. And nothing is read
+    /// before the loop has been asked: the end of the input would withdraw a wish that it might have
+    /// granted at once, and it would depend on the network's cuts which of the two it met first.
     pub(super) fn wants_input(&self, site: &Site) -> bool {
-        self.inbox.len() < site.limits.head.head_bytes
+        self.event.is_none() && self.inbox.len() < site.limits.head.head_bytes
     }
 
     pub(super) fn is_for_channels(&self) -> bool {
