@@ -555,8 +555,8 @@ fn tungstenite(server: &Server, target: &str) -> WebSocket<TcpStream> {
     socket
 }
 
-fn close_of(message: &Message) -> Option<CloseCode> {
-    if let Message::Close(Some(frame)) = message { Some(frame.code) } else { None }
+fn close_of(message: &Message) -> Option<(CloseCode, &str)> {
+    if let Message::Close(Some(frame)) = message { Some((frame.code, &frame.reason)) } else { None }
 }
 
 #[test]
@@ -595,12 +595,15 @@ fn tungstenite_closes_and_is_closed() {
     let mut socket = tungstenite(&server, "/echo");
     let frame = CloseFrame { code: CloseCode::Normal, reason: "bye".into() };
     socket.close(Some(frame)).expect("closing");
-    assert_eq!(close_of(&socket.read().expect("the answer")), Some(CloseCode::Normal));
+    assert_eq!(close_of(&socket.read().expect("the answer")), Some((CloseCode::Normal, "")));
     assert!(matches!(socket.read(), Err(tungstenite::Error::ConnectionClosed)));
     // From the other side: the server is told to stop.
     let mut socket = tungstenite(&server, "/echo");
     server.signal(rustix::process::Signal::TERM);
-    assert_eq!(close_of(&socket.read().expect("a Close")), Some(CloseCode::Away));
+    assert_eq!(
+        close_of(&socket.read().expect("a Close")),
+        Some((CloseCode::Away, "the server is going away"))
+    );
     assert!(matches!(socket.read(), Err(tungstenite::Error::ConnectionClosed)));
     assert_eq!(server.wait(SOON).code(), Some(0));
 }
