@@ -156,22 +156,22 @@ impl Conn {
             self.has_ended = true;
             return;
         }
-        self.state = match std::mem::replace(&mut self.state, State::Done) {
-            // RFC 6455 section 7.1.5: for a WebSocket, an end without a Close is abnormal (1006). It
-            // gets no Close either, but what was already said, which may be ours.
+        let state = std::mem::replace(&mut self.state, State::Done);
+        if self.outbox.is_empty() {
+            return;
+        }
+        // RFC 6455 section 7.1.5: for a WebSocket, an end without a Close is abnormal (1006). It gets no
+        // Close either, but what was already said, which may be ours.
+        let linger = match state {
+            State::Done => return,
+            State::Linger(linger) => linger,
             State::Head(_)
             | State::Posting(_)
             | State::Waiting(_)
             | State::Open(_)
-            | State::Closing(_)
-                if !self.outbox.is_empty() =>
-            {
-                State::Linger(Linger::new(&self.site.limits, now).heard_all())
-            }
-            State::Linger(linger) if !self.outbox.is_empty() => State::Linger(linger.heard_all()),
-            State::Head(_) | State::Posting(_) | State::Waiting(_) => State::Done,
-            State::Open(_) | State::Closing(_) | State::Linger(_) | State::Done => State::Done,
+            | State::Closing(_) => Linger::new(&self.site.limits, now),
         };
+        self.state = State::Linger(linger.heard_all());
     }
 
     /// What the client needs of the rest of the process, once.

@@ -23,9 +23,10 @@ use support::{Server, run};
 
 /// Lines of code: neither blank, nor comments alone, nor tests. The first sketch promised 6,000 and
 /// 3,500; strict HTTP, and a Redis link that says what went wrong, have cost the rest, and what could
-/// be left out of them without leaving out an answer has been. permessage-deflate took 450 more.
-const SOURCE_LINES: usize = 8_000;
-const SPINE_LINES: usize = 6_850;
+/// be left out of them without leaving out an answer has been. permessage-deflate took 450 more, and what
+/// readers and fuzzers then found wrong 50.
+const SOURCE_LINES: usize = 8_050;
+const SPINE_LINES: usize = 6_900;
 const DEPENDENCIES: usize = 15;
 const FLAGS: usize = 18;
 const RESIDENT_KB: u64 = 6 << 10;
