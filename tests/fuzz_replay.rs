@@ -94,6 +94,11 @@ fn frame() {
 }
 
 #[test]
+fn request_head() {
+    replay("request_head", Body::Stream(bodies::request_head::fuzz));
+}
+
+#[test]
 fn every_target_is_replayed() {
     let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/Cargo.toml"));
     let this = include_str!("fuzz_replay.rs");

@@ -8,6 +8,8 @@
 //! * A promise about memory is held by an allocator that counts: see [`memory`].
 
 pub mod memory;
+pub mod plain;
 pub mod script;
 
 pub mod frame;
+pub mod request_head;
