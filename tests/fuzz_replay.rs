@@ -99,6 +99,11 @@ fn request_head() {
 }
 
 #[test]
+fn target() {
+    replay("target", Body::Bytes(bodies::target::fuzz));
+}
+
+#[test]
 fn every_target_is_replayed() {
     let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/Cargo.toml"));
     let this = include_str!("fuzz_replay.rs");

@@ -13,3 +13,4 @@ pub mod script;
 
 pub mod frame;
 pub mod request_head;
+pub mod target;
