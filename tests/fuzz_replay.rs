@@ -104,6 +104,11 @@ fn target() {
 }
 
 #[test]
+fn handshake() {
+    replay("handshake", Body::Bytes(bodies::handshake::fuzz));
+}
+
+#[test]
 fn every_target_is_replayed() {
     let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/Cargo.toml"));
     let this = include_str!("fuzz_replay.rs");

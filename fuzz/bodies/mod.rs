@@ -12,5 +12,6 @@ pub mod plain;
 pub mod script;
 
 pub mod frame;
+pub mod handshake;
 pub mod request_head;
 pub mod target;
