@@ -109,6 +109,11 @@ fn handshake() {
 }
 
 #[test]
+fn against_httparse() {
+    replay("against_httparse", Body::Bytes(bodies::against_httparse::fuzz));
+}
+
+#[test]
 fn every_target_is_replayed() {
     let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/Cargo.toml"));
     let this = include_str!("fuzz_replay.rs");

@@ -11,6 +11,7 @@ pub mod memory;
 pub mod plain;
 pub mod script;
 
+pub mod against_httparse;
 pub mod frame;
 pub mod handshake;
 pub mod request_head;
