@@ -114,6 +114,11 @@ fn against_httparse() {
 }
 
 #[test]
+fn utf8() {
+    replay("utf8", Body::Stream(bodies::utf8::fuzz));
+}
+
+#[test]
 fn every_target_is_replayed() {
     let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/Cargo.toml"));
     let this = include_str!("fuzz_replay.rs");

@@ -16,3 +16,4 @@ pub mod frame;
 pub mod handshake;
 pub mod request_head;
 pub mod target;
+pub mod utf8;
