@@ -31,9 +31,9 @@ use super::message::MessageError;
 /// RFC 7692 section 7.2.1: the empty block that a flush ends with, which is left out on the wire.
 const TAIL: &[u8] = &[0x00, 0x00, 0xff, 0xff];
 
-/// RFC 1951 section 3.2.3: an empty block with BFINAL set. Behind [`TAIL`] it can be read only if
-/// the data before ended where a block ends.
-const LAST_BLOCK: &[u8] = &[0x03, 0x00];
+/// RFC 1951 section 3.2.4: an empty block with BFINAL set. Behind [`TAIL`] it ends the data, with
+/// nothing more coming out, only if the data before ended where a block ends.
+const LAST_BLOCK: &[u8] = &[0x01, 0x00, 0x00, 0xff, 0xff];
 
 /// What is kept of a compressor's output for the next message.
 const KEPT_BYTES: usize = 64 << 10;
@@ -209,8 +209,10 @@ impl Inflater {
     /// The message has ended (RFC 7692 section 7.2.2): inflates what is still in it.
     pub(super) fn finish(&mut self, output: &mut Vec<u8>) -> Result<(), MessageError> {
         self.push(TAIL, output)?;
-        self.push(LAST_BLOCK, output)?;
-        if self.is_at_end { Ok(()) } else { Err(MessageError::InvalidDeflate) }
+        let made = output.len();
+        let ended = self.push(LAST_BLOCK, output).is_ok() && self.is_at_end && output.len() == made;
+        output.truncate(made);
+        if ended { Ok(()) } else { Err(MessageError::InvalidDeflate) }
     }
 }
 
@@ -333,6 +335,11 @@ mod tests {
             (b"\x06", "the reserved type of a block"),
             (b"\x00\x05\x00\xfa\xfe\x48\x65\x6c\x6c\x6f\x00", "a length without its complement"),
             (b"\x02\x03\x00", "it refers to what was before the message"),
+            (
+                b"\x01\x06\x00\xf9\xff",
+                "a block that would end behind what is added to find its end",
+            ),
+            (b"\x01\x09\x00\xf6\xff", "the same, one as long as that is"),
         ] {
             assert_eq!(inflate(bytes), Err(MessageError::InvalidDeflate), "{what}");
         }
