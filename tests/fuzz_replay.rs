@@ -119,6 +119,11 @@ fn utf8() {
 }
 
 #[test]
+fn message() {
+    replay("message", Body::Stream(bodies::message::fuzz));
+}
+
+#[test]
 fn every_target_is_replayed() {
     let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/Cargo.toml"));
     let this = include_str!("fuzz_replay.rs");

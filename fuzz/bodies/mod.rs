@@ -7,6 +7,7 @@
 //! * Where a stream comes in pieces, the input itself says where it is cut, and when: see [`script`].
 //! * A promise about memory is held by an allocator that counts: see [`memory`].
 
+pub mod inflate;
 pub mod memory;
 pub mod plain;
 pub mod script;
@@ -16,4 +17,5 @@ pub mod frame;
 pub mod handshake;
 pub mod request_head;
 pub mod target;
+pub mod message;
 pub mod utf8;
