@@ -89,6 +89,11 @@ fn replay(target: &str, body: Body) {
 }
 
 #[test]
+fn deflate() {
+    replay("deflate", Body::Stream(bodies::deflate::fuzz));
+}
+
+#[test]
 fn frame() {
     replay("frame", Body::Bytes(bodies::frame::fuzz));
 }
