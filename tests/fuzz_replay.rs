@@ -89,6 +89,11 @@ fn replay(target: &str, body: Body) {
 }
 
 #[test]
+fn against_tungstenite() {
+    replay("against_tungstenite", Body::Stream(bodies::against_tungstenite::fuzz));
+}
+
+#[test]
 fn deflate() {
     replay("deflate", Body::Stream(bodies::deflate::fuzz));
 }

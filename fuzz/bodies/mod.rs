@@ -13,6 +13,7 @@ pub mod plain;
 pub mod script;
 
 pub mod against_httparse;
+pub mod against_tungstenite;
 pub mod deflate;
 pub mod frame;
 pub mod handshake;
