@@ -134,6 +134,11 @@ fn message() {
 }
 
 #[test]
+fn connection() {
+    replay("connection", Body::Stream(bodies::connection::fuzz));
+}
+
+#[test]
 fn every_target_is_replayed() {
     let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/Cargo.toml"));
     let this = include_str!("fuzz_replay.rs");

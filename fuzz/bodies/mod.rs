@@ -5,9 +5,11 @@
 //!   with inputs of its own making (`targets/`), and `cargo test` with every input that is kept
 //!   (`tests/fuzz_replay.rs`), so no target can rot.
 //! * Where a stream comes in pieces, the input itself says where it is cut, and when: see [`script`].
+//! * What a server says is read by a plain client of our own: see [`client`].
 //! * A promise about memory is held by an allocator that counts: see [`memory`].
 
 pub mod inflate;
+pub mod client;
 pub mod memory;
 pub mod plain;
 pub mod script;
@@ -15,6 +17,7 @@ pub mod script;
 pub mod against_httparse;
 pub mod against_tungstenite;
 pub mod deflate;
+pub mod connection;
 pub mod frame;
 pub mod handshake;
 pub mod request_head;
