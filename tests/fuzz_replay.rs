@@ -139,6 +139,11 @@ fn connection() {
 }
 
 #[test]
+fn redis_link() {
+    replay("redis_link", Body::Stream(bodies::redis_link::fuzz));
+}
+
+#[test]
 fn every_target_is_replayed() {
     let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/Cargo.toml"));
     let this = include_str!("fuzz_replay.rs");

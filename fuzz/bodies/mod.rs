@@ -5,13 +5,14 @@
 //!   with inputs of its own making (`targets/`), and `cargo test` with every input that is kept
 //!   (`tests/fuzz_replay.rs`), so no target can rot.
 //! * Where a stream comes in pieces, the input itself says where it is cut, and when: see [`script`].
-//! * What a server says is read by a plain client of our own: see [`client`].
+//! * What goes over a wire is read by plain readers of our own: see [`client`] and [`resp`].
 //! * A promise about memory is held by an allocator that counts: see [`memory`].
 
 pub mod inflate;
 pub mod client;
 pub mod memory;
 pub mod plain;
+pub mod resp;
 pub mod script;
 
 pub mod against_httparse;
@@ -24,3 +25,4 @@ pub mod request_head;
 pub mod target;
 pub mod message;
 pub mod utf8;
+pub mod redis_link;
