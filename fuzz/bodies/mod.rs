@@ -8,8 +8,8 @@
 //! * What goes over a wire is read by plain readers of our own: see [`client`] and [`resp`].
 //! * A promise about memory is held by an allocator that counts: see [`memory`].
 
-pub mod inflate;
 pub mod client;
+pub mod inflate;
 pub mod memory;
 pub mod plain;
 pub mod resp;
@@ -17,12 +17,12 @@ pub mod script;
 
 pub mod against_httparse;
 pub mod against_tungstenite;
-pub mod deflate;
 pub mod connection;
+pub mod deflate;
 pub mod frame;
 pub mod handshake;
+pub mod message;
+pub mod redis_link;
 pub mod request_head;
 pub mod target;
-pub mod message;
 pub mod utf8;
-pub mod redis_link;
