@@ -202,7 +202,11 @@ impl Broadcast {
 
     /// Ends the slice of the pass under way: the next log has its turn.
     pub fn end_slice(&mut self) {
-        self.passes.rotate_left(usize::from(self.passes.len() > 1));
+        let Some(id) = self.passes.front().copied() else { return };
+        // While more comes in each turn than one turn's slices bring to everybody, one pass follows
+        // the other and the log never leaves the queue.
+        self.settle(id);
+        self.passes.rotate_left(1);
     }
 
     /// True while a pass is not finished: the loop may not sleep.

@@ -243,6 +243,23 @@ fn slices_take_turns_between_logs() {
 }
 
 #[test]
+fn a_log_whose_passes_never_rest_gives_back_what_everybody_has() {
+    let mut scene = Scene::new(1);
+    for _ in 0..3 {
+        scene.client();
+    }
+    // A message in every turn, and turns that do not get round to everybody.
+    for _ in 0..1000 {
+        scene.publish(b"Hello");
+        assert!(scene.broadcast.next_delivery().is_some());
+        scene.broadcast.delivered(usize::MAX);
+        scene.broadcast.end_slice();
+        assert!(scene.broadcast.has_deliveries());
+    }
+    assert!(scene.broadcast.log_bytes() < 100, "{}", scene.broadcast.log_bytes());
+}
+
+#[test]
 #[cfg(feature = "deflate")]
 fn a_message_is_encoded_once_for_each_form_that_somebody_subscribes_in() {
     let mut scene = Scene::new(1);
