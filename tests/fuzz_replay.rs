@@ -144,6 +144,11 @@ fn redis_link() {
 }
 
 #[test]
+fn broadcast() {
+    replay("broadcast", Body::Bytes(bodies::broadcast::fuzz));
+}
+
+#[test]
 fn every_target_is_replayed() {
     let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/Cargo.toml"));
     let this = include_str!("fuzz_replay.rs");

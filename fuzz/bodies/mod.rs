@@ -19,6 +19,7 @@ pub mod against_httparse;
 pub mod against_tungstenite;
 pub mod connection;
 pub mod deflate;
+pub mod broadcast;
 pub mod frame;
 pub mod handshake;
 pub mod message;
