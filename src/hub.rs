@@ -110,7 +110,8 @@ impl Hub {
         }
     }
 
-    /// The bus delivers this channel from here on.
+    /// The bus delivers this channel from here on. What the hub wants has all been done before: an
+    /// answer to what it wanted earlier is no answer to what it wants now.
     pub fn acknowledged(&mut self, name: &str) {
         let Some(entry) = self.id(name).and_then(|id| self.channels.get_mut(id)) else { return };
         entry.live = true;

@@ -193,6 +193,10 @@ impl Server {
             self.on_event(event, now);
         }
         self.accept(now);
+        // What is wanted is said before the bus is listened to. An acknowledgement on its way to
+        // somebody who has gone would else be taken for that of who wants the same channel anew,
+        // just before Redis is told that nobody does.
+        self.settle(now);
         self.listen_to_bus(now);
         self.say_awake(now);
         self.settle(now);
