@@ -149,6 +149,11 @@ fn broadcast() {
 }
 
 #[test]
+fn whole_server() {
+    replay("whole_server", Body::Bytes(bodies::whole_server::fuzz));
+}
+
+#[test]
 fn every_target_is_replayed() {
     let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/Cargo.toml"));
     let this = include_str!("fuzz_replay.rs");

@@ -311,7 +311,7 @@ impl World {
 }
 
 /// A message that says which it is of which channel. Every third is no text.
-fn payload(channel: usize, number: usize, length: usize) -> Vec<u8> {
+pub fn payload(channel: usize, number: usize, length: usize) -> Vec<u8> {
     let words = format!("{}{number} ", ["a", "b", "c"][channel]);
     let length = if channel == 0 { length } else { length.max(1) };
     let mut payload: Vec<u8> = words.bytes().cycle().take(length).collect();

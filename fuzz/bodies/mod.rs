@@ -27,3 +27,4 @@ pub mod redis_link;
 pub mod request_head;
 pub mod target;
 pub mod utf8;
+pub mod whole_server;
