@@ -17,9 +17,9 @@ pub mod script;
 
 pub mod against_httparse;
 pub mod against_tungstenite;
+pub mod broadcast;
 pub mod connection;
 pub mod deflate;
-pub mod broadcast;
 pub mod frame;
 pub mod handshake;
 pub mod message;
