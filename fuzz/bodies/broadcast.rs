@@ -10,9 +10,10 @@
 //!   28..2F   the same, and 20 bytes are the most that are copied of the frame that it is inside of
 //!   30..3F   those who lag are closed
 //!   40..7F   a message: on which channel in bits 0-1, which of `LENGTHS` in bits 2-5; of what would be
-//!            the fourth channel's, 7F is one of 65,536 bytes on the first, once, and the rest nothing
-//!   80..BF   a slice of the passes: how many deliveries less one in bits 0-2; in bits 3-5 which of
-//!            `ROOMS` each socket has
+//!            the fourth channel's, 7F is one of 65,536 bytes on the first, once and while nobody is
+//!            compressed, and the rest nothing
+//!   80..BF   a slice of the passes: which of `SLICES` in bits 0-2; in bits 3-5 which of `ROOMS` each
+//!            socket has
 //!   C0..FF   client n (bits 0-2) can take bytes again; in bits 3-5 which of `ROOMS` it has for each write
 //! ```
 //!
@@ -30,12 +31,14 @@ use barewire::websocket::form::{Encoder, Form};
 use barewire::websocket::message::Kind;
 use slotmap::SlotMap;
 
-const BACKLOG: usize = 500;
+const BACKLOG: usize = 200;
 const MOST_CLIENTS: usize = 8;
 /// The borders between two forms of a header, of compression, and of the backlog. What needs the third
 /// form of a header is slow to compress.
-const LENGTHS: [usize; 16] = [0, 1, 2, 3, 5, 7, 12, 20, 30, 50, 63, 64, 125, 126, 300, 1_000];
+const LENGTHS: [usize; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 9, 12, 20, 30, 63, 64, 126, 300];
 const LONG: usize = 65_536;
+/// How many deliveries.
+const SLICES: [usize; 8] = [1, 1, 1, 2, 3, 4, 6, 9];
 const ROOMS: [usize; 8] = [usize::MAX, 0, 1, 2, 3, 10, 100, 400];
 
 pub fn fuzz(input: &[u8]) {
@@ -147,13 +150,17 @@ impl World {
             (0x20..0x28, Some(client)) => self.leave(client, usize::MAX),
             (0x28..0x30, Some(client)) => self.leave(client, 20),
             (0x30..0x40, _) => self.close_lagging(),
-            (0x7f, _) if self.longest_frame < LONG => self.publish(0, LONG),
+            (0x7f, _) if self.longest_frame < LONG && self.is_plain() => self.publish(0, LONG),
             (0x40..0x80, _) if low & 3 == 3 => {}
             (0x40..0x80, _) => self.publish(low & 3, LENGTHS[usize::from(operation >> 2 & 15)]),
-            (0x80..0xc0, _) => self.slice(low + 1, room),
+            (0x80..0xc0, _) => self.slice(SLICES[low], room),
             (0xc0.., Some(client)) => self.resume(client, room),
             (_, None) => {}
         }
+    }
+
+    fn is_plain(&self) -> bool {
+        self.clients.values().all(|client| client.form == Form::Plain)
     }
 
     fn join(&mut self, channels: usize, form: u8) {
@@ -314,7 +321,8 @@ impl World {
 pub fn payload(channel: usize, number: usize, length: usize) -> Vec<u8> {
     let words = format!("{}{number} ", ["a", "b", "c"][channel]);
     let length = if channel == 0 { length } else { length.max(1) };
-    let mut payload: Vec<u8> = words.bytes().cycle().take(length).collect();
+    let mut payload = words.repeat(length / words.len() + 1).into_bytes();
+    payload.truncate(length);
     if number.is_multiple_of(3) && length > 1 {
         payload[length - 1] = 0xff;
     }
