@@ -233,6 +233,11 @@ impl Hub {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+    use proptest::sample::{Index, select, subsequence};
+
     use super::*;
 
     struct Scene {
@@ -393,5 +398,148 @@ mod tests {
         assert_eq!(scene.admitted(), [], "not before Redis has said so again");
         scene.hub.acknowledged("ruby");
         assert_eq!(scene.admitted(), [late]);
+    }
+
+    const NAMES: [&str; 3] = ["news", "ruby", "rust"];
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// A newcomer wants these channels.
+        Want(Vec<&'static str>),
+        /// One of the clients goes, and another may come to stand in its place.
+        Go(Index),
+        Acknowledge(&'static str),
+        Deny(&'static str),
+        LoseTheLink,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => subsequence(&NAMES[..], 1..=3).prop_map(Step::Want),
+            4 => any::<Index>().prop_map(Step::Go),
+            4 => select(&NAMES[..]).prop_map(Step::Acknowledge),
+            1 => select(&NAMES[..]).prop_map(Step::Deny),
+            1 => Just(Step::LoseTheLink),
+        ]
+    }
+
+    /// A hub, and the same without counting anything: who wants what, and what is live.
+    struct Model {
+        scene: Scene,
+        waiting: BTreeMap<ClientId, Vec<&'static str>>,
+        admitted: BTreeMap<ClientId, Vec<&'static str>>,
+        live: BTreeSet<&'static str>,
+        /// The ids that clients were admitted with.
+        ids: BTreeMap<ClientId, Box<[ChannelId]>>,
+        /// What the bus was asked for and not told to leave.
+        asked_for: BTreeSet<Channel>,
+    }
+
+    impl Model {
+        fn new() -> Self {
+            Self {
+                scene: Scene::new(),
+                waiting: BTreeMap::new(),
+                admitted: BTreeMap::new(),
+                live: BTreeSet::new(),
+                ids: BTreeMap::new(),
+                asked_for: BTreeSet::new(),
+            }
+        }
+
+        fn step(&mut self, step: Step) {
+            let mut refused = BTreeSet::new();
+            match step {
+                Step::Want(names) => {
+                    self.waiting.insert(self.scene.client_wants(&names), names);
+                }
+                Step::Go(which) => {
+                    let clients: Vec<ClientId> = self.scene.clients.keys().collect();
+                    if !clients.is_empty() {
+                        self.go(*which.get(&clients));
+                    }
+                }
+                Step::Acknowledge(name) => {
+                    self.scene.hub.acknowledged(name);
+                    self.live.insert(name);
+                }
+                // What was acknowledged is denied only after the link was lost.
+                Step::Deny(name) if self.live.contains(name) => {}
+                Step::Deny(name) => {
+                    self.scene.hub.denied(name);
+                    refused =
+                        self.take_waiting(|names| names.contains(&name)).into_keys().collect();
+                }
+                Step::LoseTheLink => {
+                    self.scene.hub.link_lost(|_| false);
+                    self.live.clear();
+                    refused = self.take_waiting(|_| true).into_keys().collect();
+                }
+            }
+            self.live = self.live.intersection(&self.wanted()).copied().collect();
+            let live = self.live.clone();
+            let ready = self.take_waiting(|names| names.iter().all(|name| live.contains(name)));
+            let admitted = ready.keys().copied().collect();
+            self.admitted.extend(ready);
+            self.expect(admitted, refused);
+        }
+
+        fn go(&mut self, client: ClientId) {
+            let was_waiting = self.waiting.remove(&client).is_some();
+            assert_eq!(self.scene.hub.withdraw(client), was_waiting);
+            self.admitted.remove(&client);
+            for id in self.ids.remove(&client).unwrap_or_default() {
+                self.scene.hub.leave(id);
+            }
+            self.scene.clients.remove(client);
+        }
+
+        /// Those clients that wait and of whose channels this is true.
+        fn take_waiting(
+            &mut self,
+            is_it: impl Fn(&[&str]) -> bool,
+        ) -> BTreeMap<ClientId, Vec<&'static str>> {
+            let all = std::mem::take(&mut self.waiting).into_iter();
+            let (taken, left) = all.partition(|(_, names)| is_it(names));
+            self.waiting = left;
+            taken
+        }
+
+        fn wanted(&self) -> BTreeSet<&'static str> {
+            self.waiting.values().chain(self.admitted.values()).flatten().copied().collect()
+        }
+
+        /// The hub says that these are admitted and refused, and nobody else.
+        fn expect(&mut self, mut admitted: BTreeSet<ClientId>, mut refused: BTreeSet<ClientId>) {
+            for event in self.scene.events() {
+                match event {
+                    HubEvent::Admit(client, channels) => {
+                        assert!(admitted.remove(&client), "{client:?} too early");
+                        self.ids.insert(client, channels);
+                    }
+                    HubEvent::Refuse(client, _) => {
+                        assert!(refused.remove(&client), "{client:?} for no reason");
+                        self.scene.clients.remove(client);
+                    }
+                    HubEvent::Subscribe(name) => assert!(self.asked_for.insert(name)),
+                    HubEvent::Unsubscribe(_, name) => assert!(self.asked_for.remove(&name)),
+                }
+            }
+            assert!(admitted.is_empty() && refused.is_empty(), "{admitted:?} {refused:?}");
+            let asked_for: BTreeSet<&str> = self.asked_for.iter().map(Channel::as_str).collect();
+            assert_eq!(asked_for, self.wanted());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn each_is_admitted_when_all_it_wants_is_live_and_not_before(
+            steps in prop::collection::vec(step(), 0..60)
+        ) {
+            let mut model = Model::new();
+            for step in steps {
+                model.step(step);
+            }
+        }
     }
 }

@@ -507,6 +507,11 @@ mod tests {
         assert_seen(&[frame(0x02, &[0; 100]), second].concat(), &too_big);
         let second = frame(0x80, &[0; 69_900]);
         assert_seen(&[frame(0x02, &[0; 100]), second].concat(), &[Seen::Binary(vec![0; 70_000])]);
+        // Added to what has come, none of these becomes less than the limit.
+        for length in [1 << 32, 1 << 62, i64::MAX - 100, i64::MAX - 99, i64::MAX] {
+            let second = [&b"\x80\xff"[..], &length.to_be_bytes(), &KEY].concat();
+            assert_seen(&[frame(0x02, &[0; 100]), second].concat(), &too_big);
+        }
     }
 
     #[test]
