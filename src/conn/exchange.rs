@@ -82,7 +82,7 @@ impl Exchange {
             }
             Err(error) => {
                 let answer = Response::text(error.status(), error.to_string());
-                let delivery = Delivery { head_only: asks_for_head_only(head), close: true };
+                let delivery = Delivery { head_only: http::asks_for_head_only(head), close: true };
                 (self.answer(&answer, delivery, site, outbox, now), bytes.len())
             }
         }
@@ -184,15 +184,9 @@ impl Exchange {
         outbox: &mut Outbox,
         now: Now,
     ) -> State {
-        let delivery = Delivery { head_only: asks_for_head_only(&self.inbox), close: true };
+        let delivery = Delivery { head_only: http::asks_for_head_only(&self.inbox), close: true };
         self.answer(answer, delivery, site, outbox, now)
     }
-}
-
-/// RFC 9110 section 9.3.2: an answer to HEAD has no body, also where the rest of the head is no good
-/// or has not come.
-fn asks_for_head_only(head: &[u8]) -> bool {
-    head.trim_ascii_start().starts_with(b"HEAD ")
 }
 
 /// An answer after which nothing of this connection is read as a request any more.

@@ -126,6 +126,17 @@ fn eof_with_an_answer_unwritten_ends_after_it_is_written() {
 }
 
 #[test]
+fn s9110_9_3_2_a_head_that_is_broken_before_its_method_asks_for_nothing() {
+    for bytes in [&b"\nHEAD / HTTP/1.1\r\n"[..], b"\r\n\r\n\r\nHEAD / HTTP/1.1\r\n"] {
+        for cut in 1..bytes.len() {
+            let mut conn = conn();
+            let answer = send(&mut conn, &bytes[..cut]) + &send(&mut conn, &bytes[cut..]);
+            assert!(!answer.ends_with("\r\n\r\n"), "cut at {cut}: {answer}");
+        }
+    }
+}
+
+#[test]
 fn s9110_9_3_2_no_refusal_of_a_head_request_has_a_body() {
     let late = START.later(Limits::default().handshake);
     let refusals: [fn(&mut Conn, Now); 3] = [

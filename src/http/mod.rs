@@ -111,7 +111,7 @@ pub use fields::{Fields, Repeated};
 pub use framing::Framing;
 pub use head::Head;
 pub use host::{Host, split_origin};
-pub use request::{HeadLimits, Scan, parse};
+pub use request::{HeadLimits, Scan, asks_for_head_only, parse};
 pub use request_line::{Method, Version};
 pub use response::{CONTINUE, Delivery, Response};
 pub use status::Status;

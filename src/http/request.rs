@@ -96,6 +96,15 @@ pub fn parse<'a>(
     parsed
 }
 
+/// Whether a head of which only a part has come, or of which only a part is any good, begins as one of
+/// HEAD: then its refusal has no body (RFC 9110 section 9.3.2). What stands before the method may not
+/// be wrong itself, for nothing behind a broken rule may count.
+#[must_use]
+pub fn asks_for_head_only(bytes: &[u8]) -> bool {
+    let skip_line = |bytes, _| <[u8]>::strip_prefix(bytes, b"\r\n").unwrap_or(bytes);
+    (0..MAX_EMPTY_LINES).fold(bytes, skip_line).starts_with(b"HEAD ")
+}
+
 impl Scan {
     /// Takes line after line until the head ends or the bytes do.
     fn lines<'a>(
