@@ -144,6 +144,11 @@ fn redis_link() {
 }
 
 #[test]
+fn redis_publisher() {
+    replay("redis_publisher", Body::Stream(bodies::redis_publisher::fuzz));
+}
+
+#[test]
 fn broadcast() {
     replay("broadcast", Body::Bytes(bodies::broadcast::fuzz));
 }

@@ -24,6 +24,7 @@ pub mod frame;
 pub mod handshake;
 pub mod message;
 pub mod redis_link;
+pub mod redis_publisher;
 pub mod request_head;
 pub mod target;
 pub mod utf8;

@@ -62,3 +62,8 @@ pub fn split_field(line: &str) -> Option<(&str, &str)> {
 pub fn trimmed(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
+
+/// What a person is told in a log or an answer: one line that says something.
+pub fn is_a_line(text: &str) -> bool {
+    (10..=200).contains(&text.len()) && !text.contains(char::is_control) && text.contains(' ')
+}

@@ -302,13 +302,13 @@ impl Connection {
             let name = str::from_utf8(name).ok().and_then(|name| Channel::new(name).ok());
             let Some(channel) = name else { continue };
             match (&kind[..], third) {
-                (b"subscribe", Part::Line(b':')) => {
+                (b"subscribe", Part::Line(b':', _)) => {
                     self.held.insert(channel.clone());
                     if wanted.contains(&channel) {
                         self.expected.push_back(LinkEvent::Subscribed(channel));
                     }
                 }
-                (b"unsubscribe", Part::Line(b':')) => drop(self.held.remove(&channel)),
+                (b"unsubscribe", Part::Line(b':', _)) => drop(self.held.remove(&channel)),
                 (b"message", Part::Bulk(payload))
                     if self.held.contains(&channel) && wanted.contains(&channel) =>
                 {

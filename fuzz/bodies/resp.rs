@@ -1,8 +1,9 @@
-//! A reader of RESP2 that looks at what has come from its first byte on, as plainly as can be.
+//! RESP2, as plainly as can be: a reader that looks at what has come from its first byte on, and a writer.
 
 /// A piece of a value of RESP2.
 pub enum Part {
-    Line(u8),
+    /// Its first byte, and what stands behind that.
+    Line(u8, Vec<u8>),
     Bulk(Vec<u8>),
     Nil,
     Array(usize),
@@ -21,7 +22,7 @@ pub fn value(bytes: &[u8]) -> Option<(Vec<Part>, usize)> {
         at += end + 2;
         missing -= 1;
         parts.push(match rest[0] {
-            kind @ (b'+' | b'-' | b':') => Part::Line(kind),
+            kind @ (b'+' | b'-' | b':') => Part::Line(kind, line.to_vec()),
             b'$' | b'*' if line == b"-1" => Part::Nil,
             b'$' => {
                 let payload = bytes[at..].get(..number()?)?;
@@ -49,7 +50,7 @@ pub fn commands(mut said: &[u8]) -> Vec<String> {
         said = &said[length..];
         let words = parts.iter().filter_map(|part| match part {
             Part::Bulk(word) => Some(str::from_utf8(word).unwrap()),
-            Part::Line(_) | Part::Nil | Part::Array(_) => None,
+            Part::Line(..) | Part::Nil | Part::Array(_) => None,
         });
         let words: Vec<_> = words.collect();
         assert!(matches!(parts[0], Part::Array(count) if count == words.len()));
@@ -57,4 +58,14 @@ pub fn commands(mut said: &[u8]) -> Vec<String> {
         commands.push(words.join(" "));
     }
     commands
+}
+
+/// A command: an array of bulk strings.
+pub fn command(words: &[&[u8]]) -> Vec<u8> {
+    let mut command = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        command.extend(format!("${}\r\n", word.len()).bytes());
+        command.extend([word, &b"\r\n"[..]].concat());
+    }
+    command
 }
