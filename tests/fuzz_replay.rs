@@ -149,6 +149,11 @@ fn redis_publisher() {
 }
 
 #[test]
+fn redis_url() {
+    replay("redis_url", Body::Bytes(bodies::redis_url::fuzz));
+}
+
+#[test]
 fn broadcast() {
     replay("broadcast", Body::Bytes(bodies::broadcast::fuzz));
 }

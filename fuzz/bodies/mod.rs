@@ -25,6 +25,7 @@ pub mod handshake;
 pub mod message;
 pub mod redis_link;
 pub mod redis_publisher;
+pub mod redis_url;
 pub mod request_head;
 pub mod target;
 pub mod utf8;
