@@ -2,13 +2,14 @@
 //!
 //! The input is one byte that says whether compression may be agreed on, and the head of a request. A
 //! connection is given the head and no more; whoever waits for channels is let in. What comes out is
-//! held against the head as somebody reads it who only splits text.
+//! held against the head as somebody reads it who only splits text. What is wrong with a head is what
+//! the answer says, and all that it says.
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use barewire::conn::{Conn, Event};
-use barewire::http::{HeadLimits, Response, Scan, Status, parse};
+use barewire::http::{HeadLimits, HttpError, Response, Scan, Status, Target, parse};
 use barewire::now::Now;
 use barewire::site::Site;
 use tungstenite::handshake::derive_accept_key;
@@ -42,6 +43,7 @@ pub fn fuzz(input: &[u8]) {
         None => {}
     }
     let output = latin1(conn.output());
+    assert_says_what_is_wrong(bytes, &output);
 
     let text = latin1(bytes);
     let expected = PlainHead::of(&text).and_then(|head| answer(&head, compress));
@@ -144,6 +146,24 @@ fn agreed(offer: &str) -> Option<String> {
         names.push(name);
     }
     Some(agreed)
+}
+
+/// RFC 9110 section 15.5: what is refused by its head alone is told so, with a text unless it asks for
+/// none, and no byte of it comes back.
+fn assert_says_what_is_wrong(bytes: &[u8], output: &str) {
+    let parsed = parse(bytes, &mut Scan::default(), &HeadLimits::default());
+    let wrong = match parsed {
+        Ok(Some((head, _))) => Target::parse(head.target).err(),
+        Ok(None) => None,
+        Err(error) => Some(error),
+    };
+    // What names no path is told which methods there are.
+    let Some(error) = wrong.filter(|error| *error != HttpError::TargetNoPath) else { return };
+    assert!(output.starts_with(&format!("HTTP/1.1 {}\r\nDate: ", error.status())), "{output}");
+    let (_, body) = output.split_once("\r\n\r\n").expect("a head");
+    let asks_for_none = bytes.trim_ascii_start().starts_with(b"HEAD ");
+    let text = if asks_for_none { String::new() } else { format!("{error}\n") };
+    assert_eq!(body, text, "to {}", latin1(bytes));
 }
 
 /// A head that has every part is answered 101, but for what has nothing to do with the handshake.

@@ -7,14 +7,17 @@
 //! second time, rule by rule and with no thought of speed or of memory.
 //!
 //! The input is a script; its stream is what a client sends, once to a server that has not agreed on
-//! compression and once to one that has.
+//! compression and once to one that has. Every error is fit to end the connection with: code and text
+//! stand unabridged in a Close that a client may receive.
 
+use barewire::websocket::close::{Close, MAX_REASON_BYTES};
 use barewire::websocket::form::Form;
 use barewire::websocket::frame::{FrameHeader, Opcode, decode};
 use barewire::websocket::message::{Assembler, Event, Kind, MessageError, MessageLimits};
 
 use super::frame::compressed;
 use super::inflate::{End, inflate};
+use super::plain::is_a_line;
 use super::script::Script;
 
 /// So small that inputs reach them.
@@ -79,6 +82,7 @@ fn check(script: &Script<'_>, form: Form) {
                 }
                 Err(error) => {
                     assert_eq!((expected.next(), model.error), (None, Some(error)), "{form:?}");
+                    check_error(error);
                     return;
                 }
             }
@@ -89,6 +93,18 @@ fn check(script: &Script<'_>, form: Form) {
         assert_eq!(assembler.is_idle(), model.idle_at.contains(&come), "{form:?} at {come}");
     }
     assert_eq!((expected.next(), model.error), (None, None), "{form:?}");
+}
+
+/// RFC 6455 sections 5.5.1 and 7.4: what the client is told is what was meant.
+fn check_error(error: MessageError) {
+    let (code, reason) = (error.close_code(), error.to_string());
+    assert!(is_a_line(&reason) && reason.len() <= MAX_REASON_BYTES, "{reason}");
+    let mut frame = Vec::new();
+    Close { code, reason: &reason }.encode(&mut frame);
+    let Some((header, body)) = frame.split_first_chunk() else { panic!("{frame:?}") };
+    assert_eq!(header, &[0x88, u8::try_from(body.len()).unwrap()]);
+    let told = control(Opcode::Close, body.to_vec());
+    assert_eq!(told, Ok(Seen::Close(Some((code.value(), reason)))), "{error:?}");
 }
 
 /// What a stream means.

@@ -14,6 +14,7 @@
 //! * Nothing but commands of six kinds is said, each a whole array of bulk strings.
 //! * There is always a deadline, at most 5 s away, and each moves on. In the end a Redis that works
 //!   brings every wanted channel back.
+//! * Whatever is told to a person is one line, with no secret in it.
 //! * Memory is for what has come, never for what was announced.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -24,6 +25,7 @@ use barewire::now::Now;
 use barewire::redis::{ConnectFailure, Credentials, Ended, Link, LinkEvent};
 
 use super::memory;
+use super::plain::is_a_line;
 use super::resp::{Part, commands, value};
 use super::script::Script;
 
@@ -31,6 +33,9 @@ use super::script::Script;
 const MESSAGE_BYTES: usize = 64;
 /// The longest that a link waits for anything: an answer, the next PING, the next try.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What no text may hold.
+const PASSWORD: &str = "sesame";
 
 /// Further ones do not pass: so that an input takes no longer than it must.
 const MAX_PAUSES: usize = 16;
@@ -122,7 +127,7 @@ struct Connection {
 impl Run {
     fn new(settings: u8) -> Self {
         let has_password = settings & 1 != 0;
-        let password = has_password.then(|| "secret".to_owned());
+        let password = has_password.then(|| PASSWORD.to_owned());
         let mut run = Self {
             link: Link::new(Credentials { username: None, password }, MESSAGE_BYTES, 1),
             has_password,
@@ -162,11 +167,15 @@ impl Run {
                     assert!(self.redis.is_none() && !self.is_connecting, "connects twice");
                     self.is_connecting = true;
                 }
-                LinkEvent::Disconnect | LinkEvent::Down { .. } => {
-                    self.redis = None;
-                    self.is_connecting = false;
+                LinkEvent::Disconnect => (self.redis, self.is_connecting) = (None, false),
+                LinkEvent::Down { reason, .. } => {
+                    (self.redis, self.is_connecting) = (None, false);
+                    assert_is_fit_to_print(&reason.to_string());
                 }
-                LinkEvent::Denied { channel, .. } => drop(self.wanted.remove(channel)),
+                LinkEvent::Denied { channel, why } => {
+                    self.wanted.remove(channel);
+                    assert_is_fit_to_print(&why.to_string());
+                }
                 LinkEvent::Message { .. }
                 | LinkEvent::TooLarge { .. }
                 | LinkEvent::Subscribed(_) => {
@@ -326,7 +335,8 @@ impl Connection {
 
     /// The link says `command`, which is one that may come now.
     fn was_told(&mut self, command: &str, has_password: bool) {
-        let greeting = ["AUTH secret", "CLIENT SETNAME barewire", "PING"];
+        let auth = format!("AUTH {PASSWORD}");
+        let greeting = [&auth, "CLIENT SETNAME barewire", "PING"];
         let greeting = if has_password { &greeting[..] } else { &greeting[1..] };
         if let Some(first) = greeting.get(self.commands) {
             assert_eq!(command, *first);
@@ -337,4 +347,8 @@ impl Connection {
         }
         self.commands += 1;
     }
+}
+
+fn assert_is_fit_to_print(text: &str) {
+    assert!(is_a_line(text) && !text.contains(PASSWORD), "{text}");
 }

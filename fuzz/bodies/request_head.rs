@@ -6,6 +6,7 @@
 //! * The head ends, or is refused, at one byte. No prefix says more than that it needs more, and
 //!   nothing behind that byte changes anything.
 //! * What an accepted head says is what stands there, for a reader who only splits text.
+//! * Whatever is refused is refused with a status of its own class, and one line for a person.
 //! * A body is what a plain decoder makes of it that has all the bytes in hand, and costs as much
 //!   memory as has arrived, whatever it declares.
 //! * No line is looked at again, once it has ended, before the head ends. A parser that starts anew
@@ -16,7 +17,7 @@ use barewire::http::{Body, Framing, Head, HeadLimits, Host, HttpError, Method, S
 use barewire::http::{Version, parse};
 
 use super::memory;
-use super::plain::{PlainHead, is_text, is_token, latin1, split_field, trimmed};
+use super::plain::{PlainHead, is_a_line, is_text, is_token, latin1, split_field, trimmed};
 use super::script::Script;
 
 type Parsed<'a> = Result<Option<(Head<'a>, usize)>, HttpError>;
@@ -39,6 +40,7 @@ pub fn fuzz(script: &Script<'_>) {
     match parsed {
         Ok(None) => {}
         Err(error) => {
+            check_error(error);
             for more in [bytes, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b""] {
                 assert_eq!(parse(more, &mut scan, &limits), Err(error), "it stays refused");
             }
@@ -135,6 +137,8 @@ fn check_head(head: &Head<'_>, bytes: &[u8]) {
     assert!(minor.len() == 1 && minor.as_bytes()[0].is_ascii_digit(), "{plain:?}");
     let version = if minor == "0" { Version::Http10 } else { Version::Http11 };
     assert_eq!(head.version, version);
+    // RFC 9110 section 2.5: as the highest that is known.
+    assert_eq!(head.version.to_string(), plain.version.min("HTTP/1.1"));
 
     let read: Vec<_> = head.fields.iter().map(|(n, v)| (latin1(n), latin1(v))).collect();
     assert!(read.iter().map(|(n, v)| (&**n, &**v)).eq(plain.fields.iter().copied()), "{head:?}");
@@ -167,6 +171,16 @@ fn check_head(head: &Head<'_>, bytes: &[u8]) {
     assert_eq!(head.expects_continue, waits && framing != Framing::Length(0), "{head:?}");
 }
 
+/// RFC 9112 section 4 and RFC 9110 section 15: an answer that can be sent, whatever was asked.
+pub fn check_error(error: HttpError) {
+    let (status, text) = (error.status(), error.to_string());
+    assert!(matches!(status.code(), 400..=599), "{status}");
+    assert_eq!(status.to_string(), format!("{} {}", status.code(), status.reason()));
+    assert!(is_a_line(&text) && text.is_ascii() && text.len() <= 80, "{text}");
+    // There is no room in it for anything that was sent.
+    assert_eq!(size_of_val(&error), 1);
+}
+
 // ---- Bodies ----
 
 fn check_body(framing: Framing, max_bytes: usize, script: &Script<'_>) {
@@ -177,6 +191,9 @@ fn check_body(framing: Framing, max_bytes: usize, script: &Script<'_>) {
     let pieces = script.pieces();
     let in_pieces = memory::at_most(most, "a body", || collect(framing, max_bytes, pieces));
     assert_eq!(in_pieces, received, "in pieces");
+    if let Err(error) = received {
+        check_error(error);
+    }
     match (decode(framing, max_bytes, bytes), &received) {
         (Ok(Some(whole)), Ok((content, taken, true))) => {
             assert_eq!((&whole.0, whole.1), (content, *taken));

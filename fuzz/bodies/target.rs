@@ -7,6 +7,8 @@
 use barewire::http::{HeadLimits, Host, Scan, Target, encode, parse, split_origin};
 use barewire::origin::Origin;
 
+use super::request_head::check_error;
+
 pub fn fuzz(input: &[u8]) {
     let text = &*String::from_utf8_lossy(input);
     check_target(text);
@@ -15,7 +17,7 @@ pub fn fuzz(input: &[u8]) {
 }
 
 fn check_target(raw: &str) {
-    let target = Target::parse(raw).ok();
+    let target = Target::parse(raw).map_err(check_error).ok();
     assert_eq!(target, split(raw), "{raw}");
     if raw.starts_with('/') {
         let absolute = Target::parse(&format!("HTTP://[::1]:80{raw}")).ok();
@@ -51,7 +53,11 @@ fn check_in_a_head(raw: &str, must: bool) {
             let host = if raw.starts_with('/') { "field" } else { authority(raw) };
             assert_eq!(head.host, Some(Host::parse(host).unwrap()), "the target's counts");
         }
-        refused => assert!(!must, "{raw} is {refused:?}"),
+        Ok(None) => panic!("{raw} ends no head"),
+        Err(error) => {
+            check_error(error);
+            assert!(!must, "{raw} is {error:?}");
+        }
     }
 }
 
