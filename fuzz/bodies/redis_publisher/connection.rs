@@ -125,7 +125,8 @@ fn is_about_one_command(line: &[u8]) -> bool {
     !all.contains(&code) && !is_of_all
 }
 
+/// With white space around it, as the `redis` crate takes it; no Redis sends any.
 fn number(digits: &[u8]) -> Option<u64> {
-    let number: i64 = str::from_utf8(digits).ok()?.parse().ok()?;
+    let number: i64 = str::from_utf8(digits).ok()?.trim().parse().ok()?;
     u64::try_from(number).ok()
 }
