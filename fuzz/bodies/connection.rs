@@ -132,6 +132,8 @@ struct Run {
     /// What is wanted is read at once, whatever the connection says of how much that should be.
     reads_all: bool,
     most_output: usize,
+    /// What was answered though much waited to be written already.
+    late_answers: u32,
     /// What the client has sent that was not read yet; it ends there, if it has.
     socket: Vec<u8>,
     has_ended: bool,
@@ -156,6 +158,7 @@ impl Run {
             room_left: room,
             reads_all,
             most_output: OUTBOX_MARK_BYTES + ANSWER_BYTES + echoes * stream.len(),
+            late_answers: 0,
             socket: Vec::with_capacity(stream.len()),
             has_ended: false,
             put_off: None,
@@ -194,7 +197,11 @@ impl Run {
             while !self.socket.is_empty() && self.conn.wants_input() {
                 let limit = if self.reads_all { usize::MAX } else { self.conn.read_limit() };
                 let mut read: Vec<u8> = self.socket.drain(..limit.min(self.socket.len())).collect();
+                let before = self.conn.output().len();
                 self.conn.receive(&mut read, self.now);
+                let is_answered = self.conn.output().len() > before;
+                self.late_answers += u32::from(before >= OUTBOX_MARK_BYTES && is_answered);
+                assert!(self.late_answers <= 1, "who does not read hears no more than a last word");
                 self.flush();
             }
             if self.has_ended && self.conn.wants_input() {
