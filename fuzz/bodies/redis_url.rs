@@ -48,7 +48,10 @@ fn check_what_is_shown(address: &RedisAddress) {
             // There a path is shown as it is.
             Endpoint::Unix(path) => {
                 let path = path.as_os_str().as_bytes();
-                !path.starts_with(b"//") && path.iter().all(|byte| is_plain(*byte) || *byte == b'/')
+                let leads_up =
+                    path.split(|byte| *byte == b'/').any(|part| [&b"."[..], b".."].contains(&part));
+                let is_plain = |byte: &u8| is_plain(*byte) || *byte == b'/';
+                !path.starts_with(b"//") && !leads_up && path.iter().all(is_plain)
             }
         };
         if is_plain {
@@ -84,7 +87,8 @@ fn write(address: &RedisAddress) -> String {
         Endpoint::Unix(path) => {
             let user = user.map(|user| format!("user={user}&")).unwrap_or_default();
             let pass = pass.map(|pass| format!("pass={pass}")).unwrap_or_default();
-            let path = escape(path.as_os_str().as_bytes()).replace("%2F", "/");
+            // The first slash alone: between two others, `..` would lead up.
+            let path = escape(path.as_os_str().as_bytes()).replacen("%2F", "/", 1);
             format!("unix://{path}?{user}{pass}")
         }
     }
