@@ -1,21 +1,46 @@
 //! A client that reads what a server says, as plainly as can be, and panics at what it must not say.
 
 use super::inflate::{End, inflate};
+use super::message::Seen;
 
-/// Reads everything a connection was told, and says whether it ends where an answer or a frame does.
-/// `sent` is what the client had sent; `most` is how many requests are answered.
-pub fn hears(said: &[u8], sent: &[u8], most: u32) -> bool {
+/// What a connection was told.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// The status of each answer, and the place of the byte behind it. Frames follow a 101.
+    pub answers: Vec<(usize, u16)>,
+    /// The last answer says that it is the last.
+    pub is_over: bool,
+    /// The 101 has agreed to compression.
+    pub is_compressed: bool,
+    /// What each frame says, and the place of the byte behind it.
+    pub frames: Vec<(usize, Seen)>,
+}
+
+/// Reads everything a connection was told, which must end where an answer or a frame does. `sent` is
+/// what the client had sent; `most` is how many requests are answered.
+pub fn hears(said: &[u8], sent: &[u8], most: u32) -> Told {
     let asked_for_heads = sent.windows(5).any(|method| method == b"HEAD ");
+    let mut told = Told::default();
     let mut rest = said;
     let mut answers = 0;
     while !rest.is_empty() {
-        let Some(answer) = Answer::take(&mut rest) else { return false };
+        let answer = Answer::take(&mut rest).expect("a whole head");
         match answer.status {
             100 => {
                 assert!(answer.fields.is_empty(), "{answer:?}");
+                told.answers.push((said.len() - rest.len(), 100));
                 continue;
             }
-            101 => return hears_frames(rest, answer.window_bits()),
+            101 => {
+                told.answers.push((said.len() - rest.len(), 101));
+                let window_bits = answer.window_bits();
+                told.is_compressed = window_bits.is_some();
+                while !rest.is_empty() {
+                    let seen = hears_frame(&mut rest, window_bits);
+                    told.frames.push((said.len() - rest.len(), seen));
+                }
+                return told;
+            }
             _ => {}
         }
         answers += 1;
@@ -25,16 +50,15 @@ pub fn hears(said: &[u8], sent: &[u8], most: u32) -> bool {
         let length: usize = answer.field("Content-Length").unwrap().parse().unwrap();
         let has_no_body = rest.is_empty() || rest.starts_with(b"HTTP/1.1 ");
         if !(asked_for_heads && has_no_body) {
-            let Some(behind) = rest.get(length..) else { return false };
-            rest = behind;
+            rest = rest.get(length..).expect("a whole body");
         }
+        told.answers.push((said.len() - rest.len(), answer.status));
         // Behind a request that was refused nobody knows where the next one begins.
         let is_last = answer.field("Connection").is_some_and(|options| options.contains("close"));
-        if is_last || answer.status != 200 {
-            assert!(rest.is_empty(), "something follows the last answer");
-        }
+        told.is_over = is_last || answer.status != 200;
+        assert!(!told.is_over || rest.is_empty(), "something follows the last answer");
     }
-    true
+    told
 }
 
 #[derive(Debug)]
@@ -87,37 +111,46 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// RFC 6455 section 5: a server's frames, of which the last may be a Close.
-fn hears_frames(mut rest: &[u8], window_bits: Option<u8>) -> bool {
-    while !rest.is_empty() {
-        let Some((first, payload)) = take_frame(&mut rest) else { return false };
-        assert_eq!(first & 0xb0, 0x80, "section 5.2: one frame a message, and RSV2 and RSV3 are 0");
-        match (first & 0x0f, first & 0x40 != 0) {
-            (1, false) => assert!(str::from_utf8(payload).is_ok(), "section 8.1: text is UTF-8"),
-            (2, false) => {}
-            (opcode @ (1 | 2), true) => {
-                let bits = window_bits.expect("RSV1 only if it was agreed on");
-                let message = inflated(payload, bits);
-                assert!(message.len() > payload.len(), "compressed, and not shorter");
-                assert!(opcode == 2 || str::from_utf8(&message).is_ok());
-            }
-            (8, false) => {
-                assert!(rest.is_empty(), "section 5.5.1: something follows the Close");
-                assert!(payload.len() <= 125);
-                if let Some((code, reason)) = payload.split_first_chunk() {
-                    let code = u16::from_be_bytes(*code);
-                    let codes = [1000..=1003, 1007..=1014, 3000..=4999];
-                    assert!(codes.iter().any(|some| some.contains(&code)), "section 7.4: {code}");
-                    assert!(str::from_utf8(reason).is_ok());
-                } else {
-                    assert!(payload.is_empty(), "half a code");
+/// RFC 6455 section 5: one of a server's frames.
+fn hears_frame(rest: &mut &[u8], window_bits: Option<u8>) -> Seen {
+    let (first, payload) = take_frame(rest).expect("a whole frame");
+    assert_eq!(first & 0xb0, 0x80, "section 5.2: one frame a message, and RSV2 and RSV3 are 0");
+    let payload = if first & 0x40 == 0 {
+        payload.to_vec()
+    } else {
+        assert!(matches!(first & 0x0f, 1 | 2), "RFC 7692 section 6: only messages are compressed");
+        let message = inflated(payload, window_bits.expect("RSV1 only if it was agreed on"));
+        assert!(message.len() > payload.len(), "compressed, and not shorter");
+        message
+    };
+    match first & 0x0f {
+        1 => Seen::Text(String::from_utf8(payload).expect("section 8.1: text is UTF-8")),
+        2 => Seen::Binary(payload),
+        opcode @ 8..=10 => {
+            assert!(payload.len() <= 125, "section 5.5: a long control frame");
+            match opcode {
+                9 => Seen::Ping(payload),
+                10 => Seen::Pong(payload),
+                _ => {
+                    assert!(rest.is_empty(), "section 5.5.1: something follows the Close");
+                    Seen::Close(close(&payload))
                 }
             }
-            (9 | 10, false) => assert!(payload.len() <= 125, "section 5.5: a long control frame"),
-            (opcode, _) => panic!("section 5.2: opcode {opcode}, first byte {first:#x}"),
         }
+        opcode => panic!("section 5.2: opcode {opcode}"),
     }
-    true
+}
+
+/// RFC 6455 section 5.5.1: the code and the reason, if there are any.
+fn close(payload: &[u8]) -> Option<(u16, String)> {
+    let Some((code, reason)) = payload.split_first_chunk() else {
+        assert!(payload.is_empty(), "half a code");
+        return None;
+    };
+    let code = u16::from_be_bytes(*code);
+    let codes = [1000..=1003, 1007..=1014, 3000..=4999];
+    assert!(codes.iter().any(|some| some.contains(&code)), "section 7.4: {code}");
+    Some((code, String::from_utf8(reason.to_vec()).unwrap()))
 }
 
 /// RFC 6455 section 5.2: the first byte and the payload of a frame without a mask, if it is all there.

@@ -8,8 +8,12 @@
 //! * What comes at one moment may be cut anywhere: events, output and end stay the same.
 //! * A client that reads slowly hears the same, unless time passes: then perhaps less.
 //! * A client's own parser accepts the output: answers, then frames, and nothing behind a last one.
+//! * What is published and what is said on a WebSocket is what somebody finds who has the whole stream
+//!   before him, each thing at its time, and the end too: see [`said`].
 //! * Each deadline moves on, so a silent peer is soon gone; who is done says and wants nothing more.
 //! * A client has little memory, and the server says little more than it hears.
+
+mod said;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,15 +27,16 @@ use barewire::site::Site;
 use barewire::websocket::close::CloseCode;
 use barewire::websocket::deflate::Agreement;
 use barewire::websocket::extension::offers;
-use barewire::websocket::message::{Kind, MessageLimits};
+use barewire::websocket::message::Kind;
 
-use super::client;
+use self::said::{Journal, Note, What};
 use super::memory;
+use super::message;
 use super::script::Script;
 
 /// Small, so that inputs reach them.
+const HEAD: HeadLimits = HeadLimits { head_bytes: 1_000, fields: 20, request_line_bytes: 300 };
 const REQUESTS: u32 = 20;
-const MESSAGE_BYTES: usize = 1_000;
 const PUBLISH_BYTES: usize = 500;
 const CHANNELS: usize = 4;
 const OUTBOX_MARK_BYTES: usize = 400;
@@ -53,17 +58,16 @@ thread_local! {
 }
 
 fn site() -> Site {
-    let head = HeadLimits { head_bytes: 1_000, fields: 20, request_line_bytes: 300 };
     let site = Site {
         limits: Limits {
-            head,
+            head: HEAD,
             requests: REQUESTS,
             channels_per_client: CHANNELS,
             outbox_mark_bytes: OUTBOX_MARK_BYTES,
             ..Limits::default()
         },
         deflate: true,
-        messages: MessageLimits { max_message_bytes: MESSAGE_BYTES, max_fragments: 6 },
+        messages: message::LIMITS,
         channels: Glob::new("*").into_iter().collect(),
         max_publish_bytes: PUBLISH_BYTES,
         ..Site::default()
@@ -86,15 +90,17 @@ pub fn fuzz(script: &Script<'_>) {
         let run = Run::new(stream, room, false);
         memory::at_most(most, "one client", || run.play(script))
     };
-    let cut = measured(usize::MAX);
-    let whole = Run::new(stream, usize::MAX, true).play(script);
+    let (cut, journal) = measured(usize::MAX);
+    said::check(stream, &cut, &journal, false);
+    let (whole, journal) = Run::new(stream, usize::MAX, true).play(script);
+    said::check(stream, &whole, &journal, false);
     assert_eq!(cut, whole, "cutting the stream changes nothing");
-    assert!(client::hears(&cut.said.0, stream, REQUESTS), "the last answer is not whole");
 
-    let slow = measured(30);
-    client::hears(&slow.said.0, stream, REQUESTS);
+    let (slow, journal) = measured(30);
+    said::check(stream, &slow, &journal, true);
     if script.play().all(|step| step.is_ok()) {
-        assert_eq!(slow.said, cut.said, "who reads slowly reads the same");
+        let read = |heard: &Heard| (heard.said.clone(), heard.read_bytes);
+        assert_eq!(read(&slow), read(&cut), "who reads slowly reads the same");
         let events = |heard: &Heard| heard.events.iter().map(|(_, event)| event.clone()).collect();
         let (slow, cut): (Vec<_>, Vec<_>) = (events(&slow), events(&cut));
         assert_eq!(slow, cut);
@@ -104,8 +110,10 @@ pub fn fuzz(script: &Script<'_>) {
 /// What came of a session.
 #[derive(Debug, PartialEq, Eq)]
 struct Heard {
-    /// What the client was told.
+    /// What the client was told, and at the end what it had not read then.
     said: Said,
+    /// How much of it the client has read.
+    read_bytes: usize,
     /// What the rest of the process was asked, and how much had been said before.
     events: Vec<(usize, Event)>,
     /// How much had been said when the end was shown.
@@ -113,7 +121,7 @@ struct Heard {
     done_at: Duration,
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Said(Vec<u8>);
 
 impl std::fmt::Debug for Said {
@@ -139,8 +147,13 @@ struct Run {
     has_ended: bool,
     /// What is answered when time has passed.
     put_off: Option<Event>,
+    /// Nobody has answered what was asked, and perhaps nobody will.
+    is_unanswered: bool,
     /// The client is to be closed when time has passed.
     lags: bool,
+    /// How much of the stream was read.
+    taken: usize,
+    journal: Journal,
     heard: Heard,
 }
 
@@ -150,7 +163,8 @@ impl Run {
         let said = Said(Vec::with_capacity(said_at_most(stream)));
         // A message comes back as long as it came, or where it was compressed, several times that.
         let echoes = if compresses(stream) { 8 } else { 1 };
-        let heard = Heard { said, events: Vec::new(), shut_at: None, done_at: Duration::ZERO };
+        let (events, done_at) = (Vec::new(), Duration::ZERO);
+        let heard = Heard { said, read_bytes: 0, events, shut_at: None, done_at };
         Self {
             conn: SITE.with(|site| Conn::new(Rc::clone(site), true, now)),
             now,
@@ -162,13 +176,16 @@ impl Run {
             socket: Vec::with_capacity(stream.len()),
             has_ended: false,
             put_off: None,
+            is_unanswered: false,
             lags: false,
+            taken: 0,
+            journal: Journal::new(stream),
             heard,
         }
     }
 
     /// All of the script, and then the end.
-    fn play(mut self, script: &Script<'_>) -> Heard {
+    fn play(mut self, script: &Script<'_>) -> (Heard, Journal) {
         let mut steps = script.play().peekable();
         while let Some(step) = steps.next()
             && !self.conn.is_done()
@@ -187,7 +204,12 @@ impl Run {
         }
         self.end(script.stream.len());
         assert!(self.heard.said.0.len() <= said_at_most(script.stream), "it says too much");
-        self.heard
+        (self.heard, self.journal)
+    }
+
+    fn note(&mut self, what: What) {
+        let made = self.heard.said.0.len() + self.conn.output().len();
+        self.journal.add(Note { at: self.now.since_start, taken: self.taken, made, what });
     }
 
     /// Reads, decides and answers, until nothing more can be done now: as `net` does.
@@ -197,6 +219,7 @@ impl Run {
             while !self.socket.is_empty() && self.conn.wants_input() {
                 let limit = if self.reads_all { usize::MAX } else { self.conn.read_limit() };
                 let mut read: Vec<u8> = self.socket.drain(..limit.min(self.socket.len())).collect();
+                self.taken += read.len();
                 let before = self.conn.output().len();
                 self.conn.receive(&mut read, self.now);
                 let is_answered = self.conn.output().len() > before;
@@ -207,6 +230,7 @@ impl Run {
             if self.has_ended && self.conn.wants_input() {
                 self.has_ended = false;
                 self.conn.eof(self.now);
+                self.note(What::Ended);
                 self.flush();
             }
             let Some(event) = self.conn.poll_event() else { return };
@@ -216,6 +240,7 @@ impl Run {
     }
 
     fn flush(&mut self) {
+        self.note(What::Moved);
         assert!(self.conn.output().len() <= self.most_output, "too much waits to be written");
         // What is left when the connection is over is lost, for its socket is reset.
         while self.room_left > 0 && !self.conn.output().is_empty() && !self.conn.is_done() {
@@ -225,6 +250,7 @@ impl Run {
             self.heard.said.0.extend(&output[..taken]);
             self.room_left -= taken;
             self.conn.wrote(taken, self.now);
+            self.note(What::Moved);
         }
         if self.conn.take_shutdown(self.now) {
             assert_eq!(self.heard.shut_at.replace(self.heard.said.0.len()), None, "shown twice");
@@ -244,6 +270,7 @@ impl Run {
             }
             Event::IsReady => "",
         };
+        self.is_unanswered = matches!(name, "never" | "later");
         match (name, &event) {
             ("never", _) => {}
             ("later", _) => self.put_off = Some(event),
@@ -266,7 +293,11 @@ impl Run {
         while self.conn.deadline().is_some_and(|at| at <= until.since_start) {
             self.on_deadline();
         }
+        if self.conn.is_done() {
+            return;
+        }
         self.now = until;
+        self.is_unanswered &= self.put_off.is_none();
         match self.put_off.take() {
             Some(Event::Wants(_)) => self.conn.admit(self.now),
             Some(_) => self.conn.answer(&Response::text(Status::Ok, "1"), self.now),
@@ -280,6 +311,7 @@ impl Run {
                 self.heard.said.0.extend(b"\x81\x05He");
                 self.conn.finish_frame(b"llo".to_vec());
             }
+            self.note(What::Closed { code: 1013, reason: "too slow", is_inside });
         }
         self.serve();
     }
@@ -300,8 +332,12 @@ impl Run {
         self.serve();
         self.room_left = usize::MAX;
         self.serve();
+        let is_read = self.socket.is_empty() || self.is_unanswered || self.conn.is_done();
+        assert!(is_read, "what the client has sent is not read");
         if way == 1 {
             self.conn.close(CloseCode::GOING_AWAY, "the server is leaving", self.now);
+            let reason = "the server is leaving";
+            self.note(What::Closed { code: 1001, reason, is_inside: false });
             self.serve();
         }
         // At the most a ping, its answer, the end of an idle client, and of the last write.
@@ -313,6 +349,8 @@ impl Run {
         assert!(self.conn.is_done(), "a silent peer is still there");
         self.heard.done_at = self.now.since_start;
 
+        self.heard.read_bytes = self.heard.said.0.len();
+        self.heard.said.0.extend(self.conn.output());
         let left = self.conn.output().len();
         let late = self.now.later(Duration::from_secs(3_600));
         self.conn.receive(&mut b"GET / HTTP/1.1\r\nHost: h\r\n\r\n".to_vec(), late);

@@ -21,7 +21,7 @@ use super::plain::is_a_line;
 use super::script::Script;
 
 /// So small that inputs reach them.
-const LIMITS: MessageLimits = MessageLimits { max_message_bytes: 1_000, max_fragments: 5 };
+pub const LIMITS: MessageLimits = MessageLimits { max_message_bytes: 1_000, max_fragments: 5 };
 
 /// What a client means by a frame, or by the last of several.
 #[derive(Debug, PartialEq, Eq)]
@@ -109,13 +109,13 @@ fn check_error(error: MessageError) {
 
 /// What a stream means.
 #[derive(Debug, Default)]
-struct Model {
+pub struct Model {
     /// Each with the place of the byte behind it.
-    events: Vec<(usize, Seen)>,
+    pub events: Vec<(usize, Seen)>,
     /// Where nothing is incomplete.
     idle_at: Vec<usize>,
     /// What then ends all, unless it is a Close, or the stream.
-    error: Option<MessageError>,
+    pub error: Option<MessageError>,
 }
 
 /// A message of which a part has come.
@@ -128,7 +128,7 @@ struct Open {
 }
 
 impl Model {
-    fn read(stream: &[u8], form: Form) -> Self {
+    pub fn read(stream: &[u8], form: Form) -> Self {
         let mut model = Self { idle_at: vec![0], ..Self::default() };
         model.error = model.read_frames(stream, form).err();
         model

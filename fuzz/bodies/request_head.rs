@@ -232,11 +232,11 @@ fn collect<'a>(
 
 /// No continuation makes a body of it.
 #[derive(Debug)]
-struct Wrong;
+pub struct Wrong;
 
 /// RFC 9112 section 7.1.3 over bytes that are all there: the content and how many bytes it took;
 /// `None` if the end is missing.
-fn decode(
+pub fn decode(
     framing: Framing,
     max_bytes: usize,
     bytes: &[u8],
