@@ -5,13 +5,15 @@
 //!   with inputs of its own making (`targets/`), and `cargo test` with every input that is kept
 //!   (`tests/fuzz_replay.rs`), so no target can rot.
 //! * Where a stream comes in pieces, the input itself says where it is cut, and when: see [`script`].
-//! * What goes over a wire is read by plain readers of our own: see [`client`] and [`resp`].
+//! * What goes over a wire is read by plain readers of our own: see [`client`], [`resp`] and, for what
+//!   both connections to Redis have in common, [`redis_session`].
 //! * A promise about memory is held by an allocator that counts: see [`memory`].
 
 pub mod client;
 pub mod inflate;
 pub mod memory;
 pub mod plain;
+pub mod redis_session;
 pub mod resp;
 pub mod script;
 

@@ -11,31 +11,35 @@
 //! * What comes at one moment may be cut anywhere: events, commands and deadline stay the same.
 //! * A message comes out where it stood whole in the bytes of this connection, for a channel that was
 //!   held and wanted then, in order, and no other; nothing of a connection comes behind its `Down`.
-//! * Nothing but commands of six kinds is said, each a whole array of bulk strings.
-//! * There is always a deadline, at most 5 s away, and each moves on. In the end a Redis that works
-//!   brings every wanted channel back.
+//! * Redis is told the greeting, then what is wanted and not held, or the other way round, and every
+//!   5 s a PING: byte for byte, and nothing else.
+//! * The link is always either live or on its way back. A connection lives exactly until it ends, a
+//!   value comes that is no answer, or a command has been unanswered for 5 s; and it ends for the one of
+//!   these reasons that somebody can see who reads along. The deadline is the next of these moments.
+//! * In the end a Redis that works brings every wanted channel back.
 //! * Whatever is told to a person is one line, with no secret in it.
 //! * Memory is for what has come, never for what was announced.
 
-use std::collections::{BTreeSet, VecDeque};
+mod connection;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use barewire::channel::Channel;
 use barewire::now::Now;
-use barewire::redis::{ConnectFailure, Credentials, Ended, Link, LinkEvent};
+use barewire::redis::{
+    CONNECT_DEADLINE, ConnectFailure, Credentials, Ended, Link, LinkEvent, Reason,
+};
 
 use super::memory;
 use super::plain::is_a_line;
-use super::resp::{Part, commands, value};
+use super::redis_session::{Net, Seen, let_say};
+use super::resp::commands;
 use super::script::Script;
+use connection::{Connection, MESSAGE_BYTES, PASSWORD};
 
-/// Longer messages are reported and dropped.
-const MESSAGE_BYTES: usize = 64;
-/// The longest that a link waits for anything: an answer, the next PING, the next try.
+/// The longest that a link waits before the next try.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// What no text may hold.
-const PASSWORD: &str = "sesame";
 
 /// Further ones do not pass: so that an input takes no longer than it must.
 const MAX_PAUSES: usize = 16;
@@ -90,38 +94,21 @@ struct Trace {
     deadlines: Vec<Duration>,
 }
 
-/// What becomes of a `Connect`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Net {
-    Connects,
-    Refuses,
-    Hangs,
-}
-
-/// The link, and what the event loop keeps beside it.
+/// The link, and what somebody knows of it who sees all that goes in and out.
 struct Run {
     link: Link,
     has_password: bool,
     now: Now,
     net: Net,
+    /// The net ends the connection just now.
+    is_ending: bool,
     wanted: BTreeSet<Channel>,
-    /// A `Connect` that was neither done nor refused.
-    is_connecting: bool,
+    /// Until when a `Connect` that was neither done nor refused is waited for.
+    connects_by: Option<Duration>,
     redis: Option<Connection>,
+    /// With neither, when the next try begins.
+    retries_at: Duration,
     trace: Trace,
-}
-
-/// One connection, as somebody knows it who reads along.
-#[derive(Default)]
-struct Connection {
-    /// What Redis has sent, and how much of that was read as whole values.
-    received: Vec<u8>,
-    read: usize,
-    /// Channels that were acknowledged and not asked to end.
-    held: BTreeSet<Channel>,
-    /// What should come out of that, and has not.
-    expected: VecDeque<LinkEvent>,
-    commands: usize,
 }
 
 impl Run {
@@ -133,9 +120,11 @@ impl Run {
             has_password,
             now: Now::default(),
             net: Net::Connects,
+            is_ending: false,
             wanted: BTreeSet::new(),
-            is_connecting: false,
+            connects_by: None,
             redis: None,
+            retries_at: Duration::ZERO,
             trace: Trace::default(),
         };
         for (bit, name) in [(2, "ruby"), (4, "news")] {
@@ -155,63 +144,98 @@ impl Run {
         self.link.receive(bytes, self.now);
     }
 
-    /// Does what the link wants done, holds what it says against what it may say, and lets the socket
-    /// take its commands.
+    /// Does what the link wants done, holds what comes of it against what must, and lets the socket
+    /// take what it has to say.
     fn settle(&mut self) {
+        let now = self.now.since_start;
         if let Some(redis) = &mut self.redis {
-            redis.read_along(&self.wanted);
+            redis.read_along(&mut self.wanted, now);
         }
         while let Some(event) = self.link.poll_event() {
-            match &event {
-                LinkEvent::Connect => {
-                    assert!(self.redis.is_none() && !self.is_connecting, "connects twice");
-                    self.is_connecting = true;
-                }
-                LinkEvent::Disconnect => (self.redis, self.is_connecting) = (None, false),
-                LinkEvent::Down { reason, .. } => {
-                    (self.redis, self.is_connecting) = (None, false);
-                    assert_is_fit_to_print(&reason.to_string());
-                }
-                LinkEvent::Denied { channel, why } => {
-                    self.wanted.remove(channel);
-                    assert_is_fit_to_print(&why.to_string());
-                }
-                LinkEvent::Message { .. }
-                | LinkEvent::TooLarge { .. }
-                | LinkEvent::Subscribed(_) => {
-                    let redis = self.redis.as_mut().expect("behind the end of a connection");
-                    assert_eq!(Some(&event), redis.expected.pop_front().as_ref());
-                }
-                LinkEvent::Live | LinkEvent::Odd(_) => {}
-            }
+            self.take(&event);
             self.trace.events.push(event);
         }
-        if self.is_connecting && self.net != Net::Hangs {
-            self.is_connecting = false;
+        if self.connects_by.is_some() && self.net != Net::Hangs {
             if self.net == Net::Refuses {
                 self.link.connect_failed(ConnectFailure::Refused, self.now);
                 return self.settle();
             }
-            self.redis = Some(Connection::default());
+            self.connects_by = None;
+            self.redis = Some(Connection::new(self.has_password, now));
             self.link.connected(self.now);
         }
-        // A socket takes what it can, in two halves here.
-        let said = self.link.output().to_vec();
-        self.link.wrote(said.len() / 2);
-        assert_eq!(self.link.output(), &said[said.len() / 2..]);
-        self.link.wrote(said.len() - said.len() / 2);
-        for command in commands(&said) {
-            let redis = self.redis.as_mut().expect("nothing is said without a connection");
-            redis.was_told(&command, self.has_password);
-            self.trace.said.push(command);
-        }
         if let Some(redis) = &self.redis {
-            assert!(redis.expected.is_empty(), "not delivered: {:?}", redis.expected);
+            assert!(redis.expected.is_empty(), "not told: {:?}", redis.expected);
+            assert_eq!(redis.misfit, None, "it goes on");
+            assert!(!redis.is_late(now), "it goes on, and Redis answers nothing");
         }
-        let deadline = self.link.deadline().expect("it never gives up");
-        assert!(deadline <= self.now.since_start + PATIENCE, "{deadline:?} at {:?}", self.now);
-        assert!(!self.link.is_live() || self.redis.is_some(), "live without a connection");
+        let to_say = self.redis.as_mut().map_or(vec![], |it| std::mem::take(&mut it.to_say));
+        let_say(&mut self.link, &to_say);
+        self.trace.said.extend(commands(&to_say));
+
+        let is_live = self.redis.as_ref().is_some_and(|redis| redis.is_greeted);
+        assert_eq!(self.link.is_live(), is_live);
+        let deadline = match (&self.redis, self.connects_by) {
+            (Some(redis), _) => redis.deadline(),
+            (None, Some(by)) => {
+                assert!(by > now, "it waits for a connection for ever");
+                by
+            }
+            (None, None) => self.retries_at,
+        };
+        assert_eq!(self.link.deadline(), Some(deadline), "at {now:?}");
         self.trace.deadlines.push(deadline);
+    }
+
+    /// An event comes out, which is one that must.
+    fn take(&mut self, event: &LinkEvent) {
+        match event {
+            LinkEvent::Connect => {
+                assert!(self.redis.is_none() && self.connects_by.is_none(), "connects twice");
+                assert!(self.retries_at <= self.now.since_start, "connects too soon");
+                self.connects_by = Some(self.now.since_start + CONNECT_DEADLINE);
+            }
+            // Why comes behind it.
+            LinkEvent::Disconnect => {
+                assert!(self.redis.is_some() || self.connects_by.is_some(), "nothing to end");
+            }
+            LinkEvent::Down { reason, was_live, retry_in } => {
+                self.check_reason(*reason);
+                assert!(*retry_in <= PATIENCE, "{retry_in:?}");
+                self.retries_at = self.now.since_start + *retry_in;
+                self.connects_by = None;
+                let redis = self.redis.take();
+                assert_eq!(*was_live, redis.as_ref().is_some_and(|redis| redis.is_greeted));
+                let left = redis.map(|redis| redis.expected).unwrap_or_default();
+                assert!(left.is_empty(), "not told before the end: {left:?}");
+            }
+            LinkEvent::Live
+            | LinkEvent::Subscribed(_)
+            | LinkEvent::Denied { .. }
+            | LinkEvent::Message { .. }
+            | LinkEvent::TooLarge { .. }
+            | LinkEvent::Odd(_) => {
+                if let LinkEvent::Denied { why, .. } = event {
+                    assert_is_fit_to_print(&why.to_string());
+                }
+                let redis = self.redis.as_mut().expect("behind the end of a connection");
+                assert_eq!(Some(event), redis.expected.pop_front().as_ref());
+            }
+        }
+    }
+
+    /// A connection ends, or a try for one, for a reason that can be seen.
+    fn check_reason(&self, reason: Reason) {
+        assert_is_fit_to_print(&reason.to_string());
+        let redis = self.redis.as_ref();
+        let seen = Seen {
+            is_connected: redis.is_some(),
+            has_ended: self.is_ending,
+            is_late: redis.is_some_and(|it| it.is_late(self.now.since_start)),
+            misfit: redis.and_then(|it| it.misfit),
+            has_more: redis.is_some_and(|it| it.read < it.received.len()),
+        };
+        seen.check(reason);
     }
 
     /// Time passes, an eighth of what the script says, for nothing here takes a minute; and what was
@@ -234,7 +258,7 @@ impl Run {
             2 => self.want("news"),
             3 => self.release("ruby"),
             4 => self.release("news"),
-            5 if self.redis.is_some() => self.link.eof(Ended::Closed, self.now),
+            5 if self.redis.is_some() => self.end(Ended::Closed),
             _ => {}
         }
         self.settle();
@@ -243,6 +267,9 @@ impl Run {
     fn on_deadline(&mut self) {
         let at = self.link.deadline().expect("one that is due");
         self.now = self.now.later(at.saturating_sub(self.now.since_start));
+        if let Some(redis) = &mut self.redis {
+            redis.on_deadline(self.now.since_start);
+        }
         self.link.on_deadline(self.now);
         let before = self.trace.events.len();
         self.settle();
@@ -251,33 +278,44 @@ impl Run {
         assert!(has_moved || self.trace.events.len() > before, "nothing is done at {at:?}");
     }
 
+    /// The net ends the connection, or the try for one.
+    fn end(&mut self, how: Ended) {
+        self.is_ending = true;
+        self.link.eof(how, self.now);
+        self.settle();
+        self.is_ending = false;
+    }
+
     fn want(&mut self, name: &str) {
         let channel = Channel::new(name).unwrap();
-        if let Some(redis) = &mut self.redis
-            && redis.held.contains(&channel)
-        {
-            redis.expected.push_back(LinkEvent::Subscribed(channel.clone()));
-        }
         self.link.subscribe(&channel, self.now);
-        self.wanted.insert(channel);
+        self.wanted.insert(channel.clone());
+        if let Some(redis) = &mut self.redis {
+            if redis.held.contains(&channel) {
+                redis.expected.push_back(LinkEvent::Subscribed(channel));
+            }
+            redis.say_changes(&self.wanted, self.now.since_start);
+        }
     }
 
     fn release(&mut self, name: &str) {
         let channel = Channel::new(name).unwrap();
         self.link.unsubscribe(&channel, self.now);
         self.wanted.remove(&channel);
+        if let Some(redis) = &mut self.redis {
+            redis.say_changes(&self.wanted, self.now.since_start);
+        }
     }
 
     /// Whatever has been: the connection ends, and a Redis that works answers the next one.
     fn come_back(mut self) {
-        self.trace = Trace::default();
         self.net = Net::Connects;
         self.settle();
-        self.link.eof(Ended::Reset, self.now);
-        self.settle();
+        self.end(Ended::Reset);
+        self.trace = Trace::default();
         self.on_deadline();
         assert!(self.redis.is_some(), "no way back");
-        let mut answered = self.trace.said.len() - self.redis.as_ref().map_or(0, |it| it.commands);
+        let mut answered = 0;
         while let Some(command) = self.trace.said.get(answered) {
             let answer = match command.split_once(' ') {
                 None => "+PONG\r\n".to_owned(),
@@ -297,55 +335,6 @@ impl Run {
             self.receive(message.as_bytes());
         }
         self.settle();
-    }
-}
-
-impl Connection {
-    /// Reads what has come whole, and says what should come out of it.
-    fn read_along(&mut self, wanted: &BTreeSet<Channel>) {
-        while let Some((value, length)) = value(&self.received[self.read..]) {
-            self.read += length;
-            let [Part::Array(3), Part::Bulk(kind), Part::Bulk(name), third] = &value[..] else {
-                continue;
-            };
-            let name = str::from_utf8(name).ok().and_then(|name| Channel::new(name).ok());
-            let Some(channel) = name else { continue };
-            match (&kind[..], third) {
-                (b"subscribe", Part::Line(b':', _)) => {
-                    self.held.insert(channel.clone());
-                    if wanted.contains(&channel) {
-                        self.expected.push_back(LinkEvent::Subscribed(channel));
-                    }
-                }
-                (b"unsubscribe", Part::Line(b':', _)) => drop(self.held.remove(&channel)),
-                (b"message", Part::Bulk(payload))
-                    if self.held.contains(&channel) && wanted.contains(&channel) =>
-                {
-                    let bytes = payload.len();
-                    self.expected.push_back(if bytes > MESSAGE_BYTES {
-                        LinkEvent::TooLarge { channel, bytes }
-                    } else {
-                        LinkEvent::Message { channel, payload: payload.clone() }
-                    });
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// The link says `command`, which is one that may come now.
-    fn was_told(&mut self, command: &str, has_password: bool) {
-        let auth = format!("AUTH {PASSWORD}");
-        let greeting = [&auth, "CLIENT SETNAME barewire", "PING"];
-        let greeting = if has_password { &greeting[..] } else { &greeting[1..] };
-        if let Some(first) = greeting.get(self.commands) {
-            assert_eq!(command, *first);
-        } else if let Some(name) = command.strip_prefix("UNSUBSCRIBE ") {
-            self.held.remove(&Channel::new(name).unwrap());
-        } else {
-            assert!(["PING", "SUBSCRIBE ruby", "SUBSCRIBE news"].contains(&command), "{command}");
-        }
-        self.commands += 1;
     }
 }
 

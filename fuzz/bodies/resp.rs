@@ -13,12 +13,13 @@ pub enum Part {
 /// it, and its length.
 pub fn value(bytes: &[u8]) -> Option<(Vec<Part>, usize)> {
     let mut parts = Vec::new();
-    let (mut at, mut missing) = (0, 1);
+    let (mut at, mut missing, mut items) = (0, 1, 0);
     while missing > 0 {
         let rest = &bytes[at..];
         let end = rest.windows(2).position(|end| end == b"\r\n")?;
         let line = &rest[1.min(end)..end];
-        let number = || str::from_utf8(line).ok()?.parse::<usize>().ok();
+        let is_number = line.iter().all(u8::is_ascii_digit);
+        let number = || str::from_utf8(line).ok().filter(|_| is_number)?.parse::<usize>().ok();
         at += end + 2;
         missing -= 1;
         parts.push(match rest[0] {
@@ -31,10 +32,11 @@ pub fn value(bytes: &[u8]) -> Option<(Vec<Part>, usize)> {
                 Part::Bulk(payload.to_vec())
             }
             b'*' => {
-                // More is too many for the link, too.
-                let items = number().filter(|items| *items <= 64)?;
-                missing += items;
-                Part::Array(items)
+                let count = number()?;
+                // More is too many for the link, too, in all arrays of a value together.
+                items = Some(count + items).filter(|items| *items <= 64)?;
+                missing += count;
+                Part::Array(count)
             }
             _ => return None,
         });

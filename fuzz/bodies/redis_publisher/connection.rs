@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::super::redis_session::{Misfit, greeting, integer, is_about_one_command, is_greeting};
 use super::super::resp::{Part, command, value};
 
 /// What is published, in turn. None of it may be taken for a command.
@@ -36,22 +37,17 @@ pub struct Connection {
     pub read: usize,
     values: usize,
     pub is_greeted: bool,
-    /// A value came behind which there is no way on.
-    pub is_over: bool,
+    /// A value came behind which there is no way on, and why.
+    pub misfit: Option<Misfit>,
     /// What Redis should be told next.
     pub to_say: Vec<u8>,
 }
 
 impl Connection {
     pub fn new(has_credentials: bool) -> Self {
-        let mut redis = Self { has_credentials, ..Self::default() };
-        if has_credentials {
-            let auth = [b"AUTH", USERNAME.as_bytes(), PASSWORD.as_bytes()];
-            redis.to_say.extend(command(&auth));
-        }
-        redis.to_say.extend(command(&[b"CLIENT", b"SETNAME", b"barewire"]));
-        redis.to_say.extend(command(&[b"PING"]));
-        redis
+        let auth = [b"AUTH", USERNAME.as_bytes(), PASSWORD.as_bytes()];
+        let to_say = greeting(has_credentials.then_some(&auth));
+        Self { has_credentials, to_say, ..Self::default() }
     }
 
     /// Reads what has come whole, and says what should come out of it.
@@ -60,15 +56,15 @@ impl Connection {
         owed: &mut VecDeque<Owed>,
         expected: &mut VecDeque<(u64, Outcome)>,
     ) {
-        while !self.is_over
+        while self.misfit.is_none()
             && let Some((value, length)) = value(&self.received[self.read..])
         {
             self.read += length;
             self.values += 1;
             if !self.is_greeted {
                 let answers = self.values + usize::from(!self.has_credentials);
-                self.is_over = !is_greeting(&value, answers);
-                self.is_greeted = answers == 3 && !self.is_over;
+                self.misfit = (!is_greeting(&value, answers)).then(|| Misfit::of(&value));
+                self.is_greeted = answers == 3 && self.misfit.is_none();
                 if self.is_greeted {
                     self.to_say.extend(owed.iter().flat_map(|owed| publish_command(owed.ticket)));
                 }
@@ -76,16 +72,18 @@ impl Connection {
             }
             let outcome = match &value[..] {
                 [Part::Line(b':', digits)] => {
-                    number(digits).map(|receivers| Outcome::Published { receivers })
+                    let receivers = integer(digits).and_then(|number| number.try_into().ok());
+                    receivers.map(|receivers| Outcome::Published { receivers })
                 }
-                [Part::Line(b'-', line)] if str::from_utf8(line).is_ok() => {
-                    self.is_over = !is_about_one_command(line);
-                    Some(Outcome::Refused)
-                }
+                [Part::Line(b'-', line)] if str::from_utf8(line).is_ok() => Some(Outcome::Refused),
                 _ => None,
             };
             let outcome = outcome.and_then(|how| Some((owed.pop_front()?.ticket, how)));
-            self.is_over |= outcome.is_none();
+            let is_of_all = matches!(&value[..], [Part::Line(b'-', line)]
+                if outcome.is_some() && !is_about_one_command(line));
+            if is_of_all || outcome.is_none() {
+                self.misfit = Some(Misfit::of(&value));
+            }
             expected.extend(outcome);
         }
     }
@@ -98,35 +96,4 @@ pub fn message(ticket: u64) -> (&'static str, &'static [u8]) {
 pub fn publish_command(ticket: u64) -> Vec<u8> {
     let (channel, body) = message(ticket);
     command(&[b"PUBLISH", channel.as_bytes(), body])
-}
-
-/// Whether a value goes on with the greeting, as one of its three answers: to AUTH, or to the name or
-/// the PING, which may both be forbidden.
-fn is_greeting(value: &[Part], answers: usize) -> bool {
-    match (value, answers) {
-        ([Part::Line(b'+', text)], 1 | 2) => text == b"OK",
-        ([Part::Line(b'+', text)], _) => text == b"PONG",
-        ([Part::Array(2), Part::Bulk(kind), Part::Bulk(_)], 3) => kind == b"pong",
-        ([Part::Line(b'-', line)], 2 | 3) => {
-            str::from_utf8(line).is_ok() && is_about_one_command(line)
-        }
-        _ => false,
-    }
-}
-
-/// Whether an error says nothing about the next command.
-fn is_about_one_command(line: &[u8]) -> bool {
-    let line = str::from_utf8(line).unwrap();
-    let (code, text) = line.split_once(' ').unwrap_or((line, ""));
-    let all = ["WRONGPASS", "NOAUTH", "DENIED", "LOADING", "MASTERDOWN", "READONLY"];
-    let texts =
-        ["invalid password", "without any password", "no password is set", "max number of clients"];
-    let is_of_all = code == "ERR" && texts.iter().any(|words| text.contains(words));
-    !all.contains(&code) && !is_of_all
-}
-
-/// With white space around it, as the `redis` crate takes it; no Redis sends any.
-fn number(digits: &[u8]) -> Option<u64> {
-    let number: i64 = str::from_utf8(digits).ok()?.trim().parse().ok()?;
-    u64::try_from(number).ok()
 }
