@@ -173,3 +173,34 @@ fn every_target_is_replayed() {
         assert!(this.contains(&format!("replay(\"{target}\", ")), "{target} is not replayed");
     }
 }
+
+/// The steps of net's turn that the driver of `whole_server` leaves out.
+const NOT_DRIVEN: [(&str, &str); 2] = [
+    ("say_awake", "its site says nothing by itself"),
+    ("drain", "no signal ends it, so it always serves"),
+];
+
+/// What `whole_server` finds, it finds in the driver's turn: it means something only as long as that is
+/// net's.
+#[test]
+fn the_driver_of_whole_server_makes_the_turn_of_net() {
+    let ours = turn(include_str!("../fuzz/bodies/whole_server/driver.rs"));
+    let mut nets = turn(include_str!("../src/net/mod.rs"));
+    for (step, why) in NOT_DRIVEN {
+        assert!(nets.contains(&step), "{step} is no step any more, of which it is said: {why}");
+    }
+    nets.retain(|step| NOT_DRIVEN.iter().all(|(name, _)| name != step));
+    assert!(nets.contains(&"listen_to_bus") && nets.last() == Some(&"reap"), "{nets:?}");
+    assert_eq!(ours, nets, "the driver's turn, and net's");
+}
+
+/// The steps of a file's `fn turn`: each line of it that is `self.step(now);`, or without the time.
+fn turn(source: &str) -> Vec<&str> {
+    let (_, body) = source.split_once(" fn turn(").unwrap();
+    let (body, _) = body.split_once("\n    }\n").unwrap();
+    let steps = body.lines().filter_map(|line| {
+        let (step, arguments) = line.trim().strip_prefix("self.")?.split_once('(')?;
+        ["now);", ");"].contains(&arguments).then_some(step)
+    });
+    steps.collect()
+}

@@ -89,6 +89,7 @@ fn site() -> Site {
         outbox_mark_bytes: 64,
         rest_bytes: 400,
         slice_clients: 2,
+        slice_bytes: 300,
         slices: 1,
         ..Limits::default()
     };

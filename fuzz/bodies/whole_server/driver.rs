@@ -2,10 +2,11 @@
 //! the crate's front page over one, done here over [`Wire`]s and in virtual time.
 //!
 //! What to notice:
-//! * The order of a turn is net's, line by line, and so is what is done at each step. What is missing
-//!   is what only a system needs: the poll, errors by their names, signals, the log.
-//! * A wire can be asked whether there is something to read, so nothing is remembered of edges. But
-//!   that it has been *filled* it remembers as a socket's owner does in net: whoever is inside a frame
+//! * The order of a turn is net's, which `tests/fuzz_replay.rs` holds. What is done at each step is what
+//!   net does, written a second time, and only who changes net can see to it that it stays so. What is
+//!   missing is what only a system needs: the poll, errors by their names, signals, the log.
+//! * A wire can be asked whether there is something to read, so nothing is remembered of edges: whom net
+//!   keeps on its `again` list is ready here in the next turn, with the others. But that it has been *filled* it remembers as a socket's owner does in net: whoever is inside a frame
 //!   must not be written to before [`Server::resume`] has ended that.
 
 use std::cell::RefCell;
@@ -215,23 +216,30 @@ impl Server {
 
     fn deliver(&mut self, now: Now) {
         for _ in 0..self.site.limits.slices {
-            for _ in 0..self.site.limits.slice_clients {
-                let Some(Delivery { client, bytes }) = self.broadcast.next_delivery() else {
-                    return;
-                };
-                let Some(peer) = self.peers.get_mut(client) else {
-                    self.broadcast.delivered(0);
-                    continue;
-                };
-                peer.flush(now);
-                let taken = peer.write(bytes);
-                self.broadcast.delivered(taken);
-                if peer.is_over() {
-                    self.follow_up(client, now);
-                }
+            let mut clients = self.site.limits.slice_clients;
+            let mut bytes = self.site.limits.slice_bytes;
+            while clients > 0 && bytes > 0 {
+                let Some(taken) = self.deliver_next(now) else { return };
+                clients -= 1;
+                bytes = bytes.saturating_sub(taken);
             }
             self.broadcast.end_slice();
         }
+    }
+
+    fn deliver_next(&mut self, now: Now) -> Option<usize> {
+        let Delivery { client, bytes } = self.broadcast.next_delivery()?;
+        let Some(peer) = self.peers.get_mut(client) else {
+            self.broadcast.delivered(0);
+            return Some(0);
+        };
+        peer.flush(now);
+        let taken = peer.write(bytes);
+        self.broadcast.delivered(taken);
+        if peer.is_over() {
+            self.follow_up(client, now);
+        }
+        Some(taken)
     }
 
     fn resume(&mut self, id: ClientId, now: Now) {
