@@ -49,12 +49,18 @@ use self::redis::{CHANNELS, Connects, Redis};
 use super::broadcast::payload;
 
 const BACKLOG: usize = 2_000;
-/// The longest message that is passed on.
-const LONGEST: usize = 1_000;
+/// The longest message that is passed on. The backlog is several of them, so that to be let go for
+/// lagging is far from only being behind.
+const LONGEST: usize = 500;
+/// What one read brings from Redis. Whole messages among that are shorter as frames.
+const READ: usize = 256;
+/// The most that the loop listens to, into one channel, before everybody must be served: it goes on
+/// until more than a backlog waits, and the last read may end the longest message and bring more.
+const UNDELIVERED: usize = BACKLOG + LONGEST + 4 + READ;
 const IDLE: Duration = Duration::from_secs(60);
 const MOST_CLIENTS: usize = 6;
 const LENGTHS: [usize; 16] =
-    [0, 1, 2, 3, 5, 10, 20, 50, 100, 125, 126, 200, 300, 500, LONGEST, LONGEST + 1];
+    [0, 1, 2, 3, 5, 10, 20, 50, 100, 125, 126, 200, 300, 400, LONGEST, LONGEST + 1];
 const ROOMS: [usize; 4] = [usize::MAX, 1, 150, 700];
 /// In milliseconds. The first is one turn and no more.
 const TIMES: [u64; 8] = [0, 1, 60, 1_000, 3_000, 5_000, 10_000, 30_000];
@@ -83,7 +89,7 @@ struct World {
 /// A site whose limits are reached soon.
 fn site() -> Site {
     let limits = Limits {
-        read_buffer_bytes: 256,
+        read_buffer_bytes: READ,
         read_budget_bytes: 512,
         bus_budget_bytes: 600,
         outbox_mark_bytes: 64,
@@ -238,6 +244,7 @@ impl World {
                 client.excuse = Some(Excuse::Closed(causes));
             }
             client.listen(redis, now);
+            client.is_subscribed = is_subscribed;
             let is_told = client.since.is_some() || client.status.is_some();
             let can_be_told = client.excuse.is_none() && client.wire.borrow().room == usize::MAX;
             let is_lost = was_live && !is_live;
@@ -253,13 +260,28 @@ impl World {
         self.check();
     }
 
-    /// What holds behind every turn.
+    /// What holds behind every turn. The target `broadcast` knows to the byte who lags and how much a
+    /// log may hold; here are connections in between, and this is as near as can be seen from outside.
     fn check(&self) {
-        let broadcast = &self.server.broadcast;
+        let Server { broadcast, redis, .. } = &self.server;
+        let rests = !broadcast.has_deliveries();
+        let pending = if rests { 0 } else { UNDELIVERED };
+        let mut most = 0;
+        for channel in 0..3 {
+            let subscribers =
+                self.clients.iter().filter(|it| it.is_subscribed && it.wants[channel]);
+            let behind = subscribers.map(|client| client.behind(channel, redis)).max();
+            most += behind.map_or(0, |behind| 2 * behind.max(pending) + pending);
+        }
         let held = broadcast.log_bytes();
-        assert!(held <= self.server.hub.channels() * 6 * BACKLOG, "{held} bytes are held");
+        assert!(held <= most, "{held} bytes are held, and {most} may be");
+        for client in self.clients.iter().filter(|client| client.is_subscribed) {
+            let behind = (0..3).map(|channel| client.behind(channel, redis)).max().unwrap();
+            let least = behind.saturating_sub(client.half_a_frame());
+            assert!(least <= UNDELIVERED, "{least} bytes behind, and let be");
+        }
         let is_free = |client: &Client| client.wire.borrow().room == usize::MAX;
-        if !broadcast.has_deliveries() && self.clients.iter().all(is_free) {
+        if rests && self.clients.iter().all(is_free) {
             assert_eq!(held, 0, "when nobody lags, a log owns nothing");
         }
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::redis::{CHANNELS, Redis};
-use super::{BACKLOG, IDLE, LONGEST};
+use super::{BACKLOG, IDLE};
 
 /// A TCP connection.
 #[derive(Default)]
@@ -87,6 +87,8 @@ pub struct Client {
     got: [usize; 3],
     pub excuse: Option<Excuse>,
     pub status: Option<u16>,
+    /// The server has not let it go, behind the last turn.
+    pub is_subscribed: bool,
     is_closed: bool,
 }
 
@@ -104,6 +106,7 @@ impl Client {
             got: [0; 3],
             excuse: None,
             status: None,
+            is_subscribed: false,
             is_closed: false,
         };
         let named = CHANNELS.iter().zip(wants).filter(|(_, wanted)| *wanted);
@@ -165,20 +168,30 @@ impl Client {
         (0..3).all(|c| !self.wants[c] || since[c] + self.got[c] == redis.arrived[c].len())
     }
 
+    /// What it has not got of a channel, as frames; and of these the one whole that it has a part of.
+    pub fn behind(&self, channel: usize, redis: &Redis) -> usize {
+        let since = self.since.filter(|_| self.wants[channel]);
+        let got = since.map_or(usize::MAX, |since| since[channel] + self.got[channel]);
+        let owed = redis.arrived[channel].iter().skip(got);
+        owed.map(|payload| payload.len() + if payload.len() < 126 { 2 } else { 4 }).sum()
+    }
+
+    /// How much has come of a frame that has not come whole.
+    pub fn half_a_frame(&self) -> usize {
+        self.wire.borrow().to_client.len()
+    }
+
     /// The server has closed it: for what it may have.
     pub fn find_causes(&self, redis: &Redis, now: Duration) -> Vec<u16> {
-        let since = self.since.unwrap();
         let mut wanted = (0..3).filter(|channel| self.wants[*channel]);
         // Nobody is listened to while much is waiting for them to take it.
         let room = self.wire.borrow().room;
         let is_idle = now - if room == 0 { self.came } else { self.heard_from } >= IDLE;
         let is_denied = wanted.clone().any(|channel| redis.denied[channel]);
-        let behind = |channel: usize| -> usize {
-            let owed = redis.arrived[channel].iter().skip(since[channel] + self.got[channel]);
-            owed.map(|payload| payload.len() + if payload.len() < 126 { 2 } else { 4 }).sum()
-        };
-        // It may have been sent the rest of a frame since.
-        let lags = room != usize::MAX && wanted.any(|c| behind(c) + LONGEST > BACKLOG);
+        // What came in this turn, a part of it perhaps behind the verdict, was not heard yet: so there
+        // is no doubt about it but what came of a frame before, and of others in this turn.
+        let lags =
+            room != usize::MAX && wanted.any(|channel| self.behind(channel, redis) > BACKLOG);
         let causes = [(is_idle, 1001), (is_denied, 1008), (lags, 1013)];
         causes.into_iter().filter(|(is_so, _)| *is_so).map(|(_, code)| code).collect()
     }
