@@ -252,7 +252,8 @@ pub fn decode(
     loop {
         let Some(line) = read_line(&mut rest)? else { return Ok(None) };
         let (digits, extensions) = line.split_at(line.find(';').unwrap_or(line.len()));
-        extension_bytes += extensions.len();
+        // One character was one byte.
+        extension_bytes += extensions.chars().count();
         let is_size = (1..=16).contains(&digits.len())
             && digits.chars().all(|c| c.is_ascii_hexdigit())
             && are_extensions(extensions)
@@ -277,7 +278,7 @@ pub fn decode(
         if line.is_empty() {
             return Ok(Some((content, bytes.len() - rest.len())));
         }
-        trailer_bytes += line.len();
+        trailer_bytes += line.chars().count();
         if split_field(&line).is_none() || trailer_bytes > MAX_EXTRA_BYTES {
             return Err(Wrong);
         }
