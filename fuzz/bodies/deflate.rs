@@ -69,7 +69,9 @@ fn there_and_back(script: &Script<'_>, bits: usize, apart: u8, spoil: u8, text: 
         assert!(deflated == text, "what is not compressed is as it was");
     }
     let limits = MessageLimits { max_message_bytes: text.len(), max_fragments: 1 };
-    let read = receive(script, &masked(&frame, header_bytes), form, &limits, |event| {
+    let client = masked(&frame, header_bytes);
+    let client = Script { steps: script.steps.clone(), stream: &client };
+    let read = receive(&client, form, &limits, |event| {
         assert!(*event == Event::Message { kind, payload: &text }, "the text comes back");
     });
     assert_eq!(read, Ok(true));
@@ -97,11 +99,12 @@ fn hostile(script: &Script<'_>, kind: Kind, deflated: &[u8], form: Form) {
     let mut frame = Vec::new();
     encode_compressed(kind.opcode(), deflated, &mut frame);
     let client = masked(&frame, frame.len() - deflated.len());
+    let client = Script { steps: script.steps.clone(), stream: &client };
     let limits = MessageLimits { max_message_bytes: HOSTILE_BYTES, max_fragments: 1 };
     // While it grows, it stands in two places.
-    let most = INFLATER_BYTES + 2 * HOSTILE_BYTES + 2 * client.len() + 1_000;
+    let most = INFLATER_BYTES + 2 * HOSTILE_BYTES + 2 * client.stream.len() + 1_000;
     let read = at_most(most, "a compressed message", || {
-        receive(script, &client, form, &limits, |event| {
+        receive(&client, form, &limits, |event| {
             assert!(*event == Event::Message { kind, payload: &output }, "not {output:x?}");
         })
     });
@@ -110,14 +113,13 @@ fn hostile(script: &Script<'_>, kind: Kind, deflated: &[u8], form: Form) {
 
 /// Gives the server what a client sends. `true`: an event came, and `check` has seen it.
 fn receive(
-    script: &Script<'_>,
-    client: &[u8],
+    client: &Script<'_>,
     form: Form,
     limits: &MessageLimits,
     check: impl Fn(&Event<'_>),
 ) -> Result<bool, MessageError> {
     let (mut assembler, mut seen) = (Assembler::default(), false);
-    for piece in (Script { steps: script.steps.clone(), stream: client }).pieces() {
+    for piece in client.pieces() {
         assert!(!seen, "nothing is left behind the only event");
         let mut piece = piece.to_vec();
         let (taken, event) = assembler.receive(&mut piece, form, limits)?;
