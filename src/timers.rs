@@ -55,7 +55,9 @@ pub fn rounded(deadline: Duration) -> Duration {
 }
 
 fn milliseconds_up(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+    // In its two halves: all nanoseconds together are 128 bits, which are slow to divide.
+    let millis = u64::from(time.subsec_nanos().div_ceil(1_000_000));
+    time.as_secs().saturating_mul(1000).saturating_add(millis)
 }
 
 #[cfg(test)]
