@@ -83,6 +83,7 @@ impl Session {
         self.is_pinged = false;
         let mut rest = bytes;
         loop {
+            let unread = rest.len();
             let (taken, event) = match self.assembler.receive(rest, self.form, &site.messages) {
                 Ok((taken, Some(event))) => (taken, event),
                 Ok((_, None)) => return State::Open(self),
@@ -91,6 +92,8 @@ impl Session {
             match event {
                 Event::Message { kind, payload } => match self.purpose {
                     Purpose::Echo => {
+                        // For all echoes of this read: each is shorter than what was sent.
+                        outbox.end().reserve(unread);
                         site.encoder.borrow_mut().encode(self.form, kind, payload, outbox.end());
                     }
                     Purpose::Channels => self.ignored = self.ignored.saturating_add(1),
