@@ -108,7 +108,9 @@ pub(super) fn is_token(text: &[u8]) -> bool {
 
 /// RFC 9110 section 5.6.2: any visible ASCII character except delimiters.
 pub(super) fn is_tchar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    // The ranges are #$%&' and ^_`. To search a text for each byte costs a whole head a tenth more.
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
 fn is_ows(byte: u8) -> bool {

@@ -1,7 +1,7 @@
 //! The request head: from bytes, in whatever pieces they come, to a [`Head`] or a [`HttpError`].
 //!
 //! What to notice:
-//! * No byte is looked at more than three times, however small the pieces: once as it arrives, once
+//! * No byte is gone over more than three times, however small the pieces: once as it arrives, once
 //!   when its line ends, once when the head ends. [`Scan`] is what makes that so; a parser that
 //!   starts anew with each piece takes quadratic time, and that is an attack.
 //! * A rule is applied at the earliest byte that can decide it, and rules in the order of the
@@ -142,8 +142,13 @@ impl Scan {
         bytes: &'a [u8],
         limits: &HeadLimits,
     ) -> Result<Option<&'a [u8]>, HttpError> {
-        let new = bytes.get(self.looked..).unwrap_or_default();
-        for byte in new {
+        let line_bytes = self.request_line.map_or(limits.request_line_bytes, |_| limits.head_bytes);
+        let limit = self.line_start.saturating_add(line_bytes).min(limits.head_bytes);
+        loop {
+            // Most bytes are ordinary and within the limits. To pass over them together halves the
+            // time that a whole head takes.
+            self.looked += self.end.ordinary(span(bytes, self.looked, limit.min(bytes.len())));
+            let Some(byte) = bytes.get(self.looked) else { return Ok(None) };
             self.check_limits(*byte, bytes, limits)?;
             let ended = self.end.step(*byte)?;
             self.looked += 1;
@@ -153,7 +158,6 @@ impl Scan {
                 return Ok(Some(line));
             }
         }
-        Ok(None)
     }
 
     /// Refuses the first byte that a head within the limits cannot have.
