@@ -45,7 +45,7 @@ use tungstenite::{Bytes, Message, Utf8Bytes, WebSocket};
 const SAMPLE: Duration = Duration::from_micros(400);
 const ROUNDS: usize = 401;
 
-/// What the server reads at once (`Limits::read_buffer_bytes`).
+/// What one read brings, of a client that sends without pause.
 const READ_BYTES: usize = 64 << 10;
 
 const SIZES: [(&str, usize); 3] = [("20 B", 20), ("1 KiB", 1 << 10), ("16 KiB", 16 << 10)];

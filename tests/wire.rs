@@ -510,7 +510,7 @@ fn echoes_that_nobody_reads_cost_kilobytes_and_disturb_nobody() {
         assert_eq!(bystander.frame().payload, number.to_be_bytes());
     }
     let grown = server.proc_status("VmHWM") - resident;
-    // For each what may wait (16 KiB) and one read (64 KiB), as much again where that grew, and what
+    // For each what may wait (16 KiB) and one read (128 KiB), as much again where that grew, and what
     // the heap makes of it. They had sent megabytes.
     assert!(grown < 2 << 10, "{grown} kB for {} clients that read nothing", blocked.len());
 }
