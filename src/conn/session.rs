@@ -8,7 +8,7 @@ use crate::now::Now;
 use crate::site::Site;
 use crate::websocket::close::{Close, CloseCode};
 use crate::websocket::form::Form;
-use crate::websocket::frame::{self, Opcode};
+use crate::websocket::frame::{self, MAX_HEADER_BYTES, Opcode};
 use crate::websocket::message::{Assembler, Event, MessageError};
 
 /// RFC 6455 section 5.5.2 leaves a ping's payload to its sender. An empty one would put a NUL byte
@@ -92,8 +92,9 @@ impl Session {
             match event {
                 Event::Message { kind, payload } => match self.purpose {
                     Purpose::Echo => {
-                        // For all echoes of this read: each is shorter than what was sent.
-                        outbox.end().reserve(unread);
+                        // For all echoes of this read: each is shorter than what was sent. `encode`
+                        // asks for the longest header.
+                        outbox.end().reserve(unread + MAX_HEADER_BYTES);
                         site.encoder.borrow_mut().encode(self.form, kind, payload, outbox.end());
                     }
                     Purpose::Channels => self.ignored = self.ignored.saturating_add(1),

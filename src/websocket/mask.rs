@@ -22,26 +22,32 @@ pub struct Mask(pub [u8; 4]);
 impl Mask {
     /// Masks or unmasks `payload` in place, where `offset` is the position of its first byte in the
     /// payload of the whole frame: byte `i` of a frame goes with byte `i mod 4` of the key, however
-    /// the network cut the frame.
+    /// the network cut the frame. True if the outcome is all ASCII, and so is text: as every byte is at
+    /// hand, the answer is for nothing.
     ///
     /// ```
     /// # use barewire::websocket::mask::Mask;
     /// let mut payload = [0x7f, 0x9f, 0x4d, 0x51, 0x58];
-    /// Mask([0x37, 0xfa, 0x21, 0x3d]).apply(0, &mut payload);
-    /// assert_eq!(&payload, b"Hello");
+    /// let is_ascii = Mask([0x37, 0xfa, 0x21, 0x3d]).apply(0, &mut payload);
+    /// assert_eq!((&payload, is_ascii), (b"Hello", true));
     /// ```
-    pub fn apply(self, offset: usize, payload: &mut [u8]) {
+    pub fn apply(self, offset: usize, payload: &mut [u8]) -> bool {
         let mut key = self.0;
         key.rotate_left(offset % self.0.len());
 
         let (words, rest) = payload.as_chunks_mut();
+        let (mut seen, mut seen_in_rest) = (0, 0);
         for word in words {
-            *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+            let unmasked = u32::from_ne_bytes(*word) ^ u32::from_ne_bytes(key);
+            seen |= unmasked;
+            *word = unmasked.to_ne_bytes();
         }
         // A word is as long as the key, so the rest begins where the key does.
         for (byte, key) in rest.iter_mut().zip(key) {
             *byte ^= key;
+            seen_in_rest |= *byte;
         }
+        seen.to_ne_bytes().is_ascii() && seen_in_rest.is_ascii()
     }
 }
 
@@ -88,6 +94,21 @@ mod tests {
                 let expected = by_the_letter(KEY, offset, &payload);
                 KEY.apply(offset, &mut payload);
                 assert_eq!(payload, expected, "length {length}, offset {offset}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_byte_that_is_not_ascii_is_seen_wherever_it_stands() {
+        for length in 1..=40 {
+            for place in 0..length {
+                let mut payload = vec![b'a'; length];
+                payload[place] = 0x80;
+                KEY.apply(0, &mut payload);
+                assert!(!KEY.apply(0, &mut payload), "at {place} of {length}");
+                payload[place] = 0x7f;
+                KEY.apply(0, &mut payload);
+                assert!(KEY.apply(0, &mut payload), "at {place} of {length}");
             }
         }
     }

@@ -204,8 +204,8 @@ impl Assembler {
         let length = self.admit(&header, limits)?;
         let is_whole = header.fin && !header.compressed && header.opcode != Opcode::Continuation;
         if is_whole && let Some(payload) = rest.split_off_mut(..length) {
-            header.mask.apply(0, payload);
-            if header.opcode == Opcode::Text && Kind::of(payload) == Kind::Binary {
+            let is_ascii = header.mask.apply(0, payload);
+            if header.opcode == Opcode::Text && !is_ascii && str::from_utf8(payload).is_err() {
                 return Err(MessageError::InvalidUtf8);
             }
             return event(header.opcode, payload).map(Some);
