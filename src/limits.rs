@@ -34,6 +34,8 @@ pub struct Limits {
     /// Output of one client above which its input waits: 16 KiB. Memory for a client that sends
     /// and does not read is bounded by this and one read.
     pub outbox_mark_bytes: usize,
+    /// What the kernel takes for a socket beyond what it can send at once: 128 KiB, where it can be told.
+    pub unsent_bytes: u32,
     /// The buffer that all sockets are read into: 128 KiB, one for the process. With 64 KiB, four echoes
     /// of 16 KiB, headers included, were two reads, which cost a seventh.
     pub read_buffer_bytes: usize,
@@ -83,6 +85,7 @@ impl Default for Limits {
             linger: Duration::from_secs(2),
             requests: 1_000,
             outbox_mark_bytes: 16 << 10,
+            unsent_bytes: 128 << 10,
             read_buffer_bytes: 128 << 10,
             compressed_read_bytes: 512,
             read_budget_bytes: 256 << 10,

@@ -429,6 +429,8 @@ fn a_slow_client_is_closed_with_1013_while_another_gets_everything() {
     }
     let resident = server.proc_status("VmRSS");
     assert!(resident < 32 << 10, "{resident} kB: a slow client costs its channel's backlog");
+    let held = slow.held_by_the_kernel();
+    assert!((1..256 << 10).contains(&held), "the kernel holds {held} bytes for a slow client");
     // Reading what is left, the slow one finds whole frames and the reason.
     let mut expected = 0_u32;
     let (code, reason) = loop {

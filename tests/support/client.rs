@@ -92,6 +92,18 @@ impl Client {
         Self::over(socket.into(), port)
     }
 
+    /// Bytes that the server has written and that this client's side has not taken.
+    pub(crate) fn held_by_the_kernel(&self) -> usize {
+        let own = self.stream.local_addr().unwrap().port();
+        let (local, remote) = (format!(":{:04X}", self.port), format!(":{own:04X}"));
+        let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let servers =
+            |fields: &Vec<&str>| fields[1].ends_with(&local) && fields[2].ends_with(&remote);
+        let mut lines = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let fields = lines.find(servers).expect("the server's end of this connection");
+        usize::from_str_radix(fields[4].split(':').next().unwrap(), 16).unwrap()
+    }
+
     fn over(stream: TcpStream, port: u16) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
