@@ -89,7 +89,11 @@ fn main() -> io::Result<()> {
     let mut events = Vec::with_capacity(1024);
     loop {
         events.clear();
-        epoll::wait(&floor.epoll, rustix::buffer::spare_capacity(&mut events), None)?;
+        match epoll::wait(&floor.epoll, rustix::buffer::spare_capacity(&mut events), None) {
+            // Who counts the calls interrupts it.
+            Err(rustix::io::Errno::INTR) => continue,
+            other => other?,
+        };
         for event in &events {
             match event.data.u64() {
                 LISTENER => floor.accept()?,

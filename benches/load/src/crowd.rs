@@ -24,7 +24,7 @@ impl Workload for Connects {
         let connect = || client::connect(server.port, 1000, |_| "/?channel=connects".into(), false);
         // One stays, so that nobody's channel has to be asked for from Redis.
         let stays = connect()?;
-        let mut sample = Sample { figure: 0.0, busy: 0.0, kernel: 0.0 };
+        let mut sample = Sample::default();
         let (mut count, mut before, start) = (0, server.usage()?, Instant::now());
         let mut used = crate::server::Usage::default();
         while start.elapsed() < time || count == 0 {
@@ -67,7 +67,7 @@ impl Workload for Memory {
         let many = connect(self.clients - few.len())?;
         settle(server)?;
         let bytes = server.memory()?.saturating_sub(before) as f64 / many.len() as f64;
-        Ok(Sample { figure: bytes, busy: 0.0, kernel: 0.0 })
+        Ok(Sample { figure: bytes, ..Sample::default() })
     }
 }
 

@@ -114,7 +114,7 @@ impl<'a> Crowd<'a> {
     }
 
     /// One burst, from the first publish until everybody has everything.
-    fn burst(&mut self, number: &mut usize) -> Result<()> {
+    pub fn burst(&mut self, number: &mut usize) -> Result<()> {
         self.replace()?;
         for _ in 0..self.workload.in_flight {
             self.publish(*number, Instant::now());

@@ -5,6 +5,7 @@
 //! *processor time*, as a ratio to the floor's in the same round. A machine that is slow for a while is so for both, so the
 //! ratio holds where neither figure alone would.
 
+mod calls;
 mod check;
 mod client;
 mod crowd;
@@ -37,7 +38,8 @@ benches/run [OPTION...] [SUITE...]
   --seconds S       so long each                                      [1]
   --plot FILE       draws the curve of the suite `curve` there
 
-suites: fan-out many sizes channels echo connects memory churn stuck compressed latency curve; without any, all of them";
+suites: fan-out many sizes channels echo connects memory churn stuck compressed latency calls curve; without any, all
+of them";
 
 struct Given {
     folder: PathBuf,
@@ -60,6 +62,7 @@ const SUITES: &[&str] = &[
     "stuck",
     "compressed",
     "latency",
+    "calls",
     "curve",
 ];
 
@@ -78,6 +81,7 @@ fn main() -> Result<()> {
         match suite.as_str() {
             "stuck" => bench.stuck()?,
             "latency" => bench.latency()?,
+            "calls" => bench.calls()?,
             "curve" => bench.curve()?,
             _ => bench.compare(&workloads(&suite))?,
         }
@@ -187,11 +191,12 @@ impl Bench {
                     .run(server, &self.redis, self.given.time)
                     .with_context(|| format!("{}, {}", workload.name(), server.kind.name))?;
                 eprintln!(
-                    "  {round} {:<18} {:>8}  busy {:3.0} %  kernel {:3.0} %  {}",
+                    "  {round} {:<18} {:>8}  busy {:3.0} %  kernel {:3.0} %  generator {:3.0} %  {}",
                     server.kind.name,
                     short(sample.figure),
                     sample.busy * 100.0,
                     sample.kernel * 100.0,
+                    sample.generator * 100.0,
                     workload.name()
                 );
                 figures.push(sample.figure);
@@ -283,6 +288,30 @@ impl Bench {
                 name += &format!(", {stuck} more clients that never read");
             }
             println!("{}", row([name].into_iter().chain(cells)));
+        }
+        Ok(())
+    }
+
+    fn calls(&self) -> Result<()> {
+        println!(
+            "{}",
+            row(["1,000 clients, calls for each: writes, epoll_ctl, others".to_owned()]
+                .into_iter()
+                .chain(self.names()))
+        );
+        println!("{}", row((0..=self.servers.len()).map(|_| "---".to_owned())));
+        for in_flight in [1, 64] {
+            let cells: Vec<_> = self
+                .servers
+                .iter()
+                .map(|server| {
+                    let calls = calls::count(server, &self.redis, in_flight)
+                        .with_context(|| format!("calls of {}", server.kind.name))?;
+                    let all = [calls.writes, calls.epoll_ctl, calls.others];
+                    Ok(all.map(|count| format!("{count:.3}")).join(" / "))
+                })
+                .collect::<Result<_>>()?;
+            println!("{}", row([format!("{in_flight} in flight")].into_iter().chain(cells)));
         }
         Ok(())
     }

@@ -105,6 +105,8 @@ pub struct Usage {
     /// The same in ticks of 10 ms, by who used it.
     pub user_ticks: u64,
     pub system_ticks: u64,
+    /// What the generator, this process, has used meanwhile, in seconds.
+    pub generator: f64,
 }
 
 impl Usage {
@@ -114,6 +116,7 @@ impl Usage {
             cpu: self.cpu + after.cpu - before.cpu,
             user_ticks: self.user_ticks + after.user_ticks - before.user_ticks,
             system_ticks: self.system_ticks + after.system_ticks - before.system_ticks,
+            generator: self.generator + after.generator - before.generator,
         }
     }
 }
@@ -149,13 +152,9 @@ impl Server {
 
     /// What it has used so far.
     pub fn usage(&self) -> Result<Usage> {
-        let mut usage = Usage::default();
+        let mut usage = Usage { generator: run_time(std::process::id())?, ..Usage::default() };
         for process in self.processes()? {
-            for task in fs::read_dir(format!("/proc/{process}/task"))? {
-                let run = fs::read_to_string(task?.path().join("schedstat"))?;
-                let nanoseconds = run.split(' ').next().unwrap_or_default();
-                usage.cpu += nanoseconds.parse::<f64>()? / 1e9;
-            }
+            usage.cpu += run_time(process)?;
             let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
             let fields: Vec<_> =
                 stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
@@ -178,7 +177,7 @@ impl Server {
     }
 
     /// The server's process and its children.
-    fn processes(&self) -> Result<HashSet<u32>> {
+    pub fn processes(&self) -> Result<HashSet<u32>> {
         let mut all = HashSet::from([self.child.id()]);
         loop {
             let before = all.len();
@@ -197,6 +196,17 @@ impl Server {
             }
         }
     }
+}
+
+/// Processor time of all threads of a process, in seconds.
+fn run_time(process: u32) -> Result<f64> {
+    let mut seconds = 0.0;
+    for task in fs::read_dir(format!("/proc/{process}/task"))? {
+        let run = fs::read_to_string(task?.path().join("schedstat"))?;
+        let nanoseconds = run.split(' ').next().unwrap_or_default();
+        seconds += nanoseconds.parse::<f64>()? / 1e9;
+    }
+    Ok(seconds)
 }
 
 impl Drop for Server {

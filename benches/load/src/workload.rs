@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::server::{Redis, Server, Usage};
 
 /// What one run says.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Sample {
     /// Deliveries, echoes or connects per second of the server's processor time; or bytes per client.
     pub figure: f64,
@@ -16,6 +16,8 @@ pub struct Sample {
     pub busy: f64,
     /// How much of the server's time was the kernel's.
     pub kernel: f64,
+    /// How much of the time the generator was running, of the processor that it shares with Redis.
+    pub generator: f64,
 }
 
 impl Sample {
@@ -27,6 +29,7 @@ impl Sample {
             figure: work as f64 / cpu,
             busy: cpu / wall.as_secs_f64(),
             kernel: system / (system + user),
+            generator: (after.generator - before.generator) / wall.as_secs_f64(),
         }
     }
 }
