@@ -15,6 +15,9 @@ use crate::workload::{Sample, Workload};
 /// So many bytes of commands go to Redis before the clients are looked after again.
 const PIECE: usize = 1 << 18;
 
+/// So many bytes, and a socket that nobody reads is full.
+const STUCK_BYTES: usize = 1 << 20;
+
 /// Clients on one channel.
 #[derive(Clone, Copy)]
 pub struct FanOut {
@@ -24,6 +27,8 @@ pub struct FanOut {
     pub in_flight: usize,
     /// Clients besides that never read.
     pub stuck: usize,
+    /// Clients besides, each on a channel of its own to which nothing is published.
+    pub others: usize,
     /// Clients that leave, and others that join, before each burst.
     pub churn: usize,
     pub compressed: bool,
@@ -31,7 +36,7 @@ pub struct FanOut {
 
 impl FanOut {
     pub const fn new(clients: usize, bytes: usize, in_flight: usize) -> Self {
-        Self { clients, bytes, in_flight, stuck: 0, churn: 0, compressed: false }
+        Self { clients, bytes, in_flight, stuck: 0, others: 0, churn: 0, compressed: false }
     }
 }
 
@@ -41,6 +46,9 @@ impl Workload for FanOut {
         let mut name = format!("{clients} clients, {}, {in_flight} in flight", size(self.bytes));
         if self.stuck > 0 {
             name += &format!(", {} more that never read", self.stuck);
+        }
+        if self.others > 0 {
+            name += &format!(", {} more on channels of their own", self.others);
         }
         if self.churn > 0 {
             name += &format!(", {} leave and join between bursts", self.churn);
@@ -81,7 +89,7 @@ pub struct Crowd<'a> {
     sockets: Vec<TcpStream>,
     places: Vec<Place>,
     /// They are connected, and that is all.
-    _stuck: Vec<TcpStream>,
+    _besides: Vec<TcpStream>,
     buffer: Box<[u8]>,
     /// Whose turn it is to leave.
     eldest: usize,
@@ -93,13 +101,16 @@ impl<'a> Crowd<'a> {
     pub fn gather(workload: &'a FanOut, server: &'a Server, redis: &Redis) -> Result<Self> {
         let target = |_| format!("/?channel={CHANNEL}");
         let sockets = client::connect(server.port, workload.clients, target, workload.compressed)?;
-        let _stuck = client::connect(server.port, workload.stuck, target, workload.compressed)?;
+        let mut besides =
+            client::connect(server.port, workload.stuck, target, workload.compressed)?;
+        let own = |index| format!("/?channel=own{index}");
+        besides.extend(client::connect(server.port, workload.others, own, false)?);
         let watch = Watch::new()?;
         for (index, socket) in sockets.iter().enumerate() {
             watch.add(socket, index, EventFlags::IN)?;
         }
         let stream = Stream::new(false);
-        Ok(Self {
+        let mut crowd = Self {
             workload,
             server,
             publisher: Publisher::connect(server, redis.port)?,
@@ -107,10 +118,16 @@ impl<'a> Crowd<'a> {
             stream,
             watch,
             sockets,
-            _stuck,
+            _besides: besides,
             buffer: vec![0; 1 << 18].into(),
             eldest: 0,
-        })
+        };
+        // Who never reads is stuck only when nothing more fits into its socket.
+        let mut published = 0;
+        while workload.stuck > 0 && published * workload.bytes < STUCK_BYTES {
+            crowd.burst(&mut published)?;
+        }
+        Ok(crowd)
     }
 
     /// One burst, from the first publish until everybody has everything.

@@ -38,8 +38,8 @@ benches/run [OPTION...] [SUITE...]
   --seconds S       so long each                                      [1]
   --plot FILE       draws the curve of the suite `curve` there
 
-suites: fan-out many sizes channels echo connects memory churn stuck compressed latency calls curve; without any, all
-of them";
+suites: fan-out many sizes channels echo connects memory churn clients stuck others compressed latency
+calls curve; without any, all of them";
 
 struct Given {
     folder: PathBuf,
@@ -59,7 +59,9 @@ const SUITES: &[&str] = &[
     "connects",
     "memory",
     "churn",
+    "clients",
     "stuck",
+    "others",
     "compressed",
     "latency",
     "calls",
@@ -79,7 +81,8 @@ fn main() -> Result<()> {
     for suite in bench.given.suites.clone() {
         println!("\n## {suite}\n");
         match suite.as_str() {
-            "stuck" => bench.stuck()?,
+            "stuck" => bench.beside(FanOut { stuck: 100, ..FanOut::new(900, 1024, 16) })?,
+            "others" => bench.beside(FanOut { others: 9000, ..FanOut::new(1000, 64, 16) })?,
             "latency" => bench.latency()?,
             "calls" => bench.calls()?,
             "curve" => bench.curve()?,
@@ -146,11 +149,16 @@ fn workloads(suite: &str) -> Vec<Box<dyn Workload>> {
                 counts.map(|in_flight| Box::new(Echo { bytes, in_flight }) as _)
             })
             .collect(),
+        "clients" => [10, 100, 1000, 10_000, 19_000]
+            .map(|clients| Box::new(FanOut::new(clients, 64, 16)) as _)
+            .into(),
         "connects" => vec![Box::new(Connects)],
         "memory" => [10_000, 19_000].map(|clients| Box::new(Memory { clients }) as _).into(),
         "churn" => vec![Box::new(FanOut { churn: 10, ..FanOut::new(1000, 64, 64) })],
-        "compressed" => [64, 1024]
-            .map(|bytes| Box::new(FanOut { compressed: true, ..FanOut::new(1000, bytes, 64) }) as _)
+        "compressed" => [(64, 64), (1024, 8)]
+            .map(|(bytes, in_flight)| {
+                Box::new(FanOut { compressed: true, ..FanOut::new(1000, bytes, in_flight) }) as _
+            })
             .into(),
         _ => Vec::new(),
     }
@@ -229,15 +237,14 @@ impl Bench {
         Ok(())
     }
 
-    /// What a hundred clients that never read cost the others: each server beside itself without them.
-    fn stuck(&self) -> Result<()> {
+    /// What clients besides cost those whom the messages are for: each server beside itself without them.
+    fn beside(&self, beside: FanOut) -> Result<()> {
+        let alone = FanOut { stuck: 0, others: 0, ..beside };
         println!(
             "{}",
-            row(["900 clients, 1 KiB, 16 in flight".to_owned()].into_iter().chain(self.names()))
+            row(["as fast as without those".to_owned()].into_iter().chain(self.names()))
         );
         println!("{}", row((0..=self.servers.len()).map(|_| "---".to_owned())));
-        let alone = FanOut::new(900, 1024, 16);
-        let beside = FanOut { stuck: 100, ..alone };
         let mut ratios: Vec<Vec<f64>> = self.servers.iter().map(|_| Vec::new()).collect();
         for _ in 0..self.given.rounds {
             for (server, ratios) in self.servers.iter().zip(&mut ratios) {

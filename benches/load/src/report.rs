@@ -25,7 +25,8 @@ impl Spread {
 
     /// A ratio, as `0.97 (0.95-0.99)`.
     pub fn ratio(self) -> String {
-        format!("{:.2} ({:.2}-{:.2})", self.median, self.least, self.most)
+        let decimals = if self.median < 0.1 { 3 } else { 2 };
+        format!("{0:.3$} ({1:.3$}-{2:.3$})", self.median, self.least, self.most, decimals)
     }
 }
 
@@ -57,7 +58,7 @@ const LEFT: f64 = 70.0;
 const RIGHT: f64 = 150.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 50.0;
-const COLOURS: [&str; 6] = ["#888888", "#c2410c", "#2563eb", "#15803d", "#9333ea", "#b45309"];
+const COLOURS: [&str; 6] = ["#888888", "#c2410c", "#2563eb", "#15803d", "#9333ea", "#0891b2"];
 
 /// Draws the curves, both axes logarithmic.
 pub fn plot(curves: &[Curve]) -> String {
@@ -75,7 +76,7 @@ pub fn plot(curves: &[Curve]) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
          font-size=\"13\">\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#ffffff\"/>\n\
-         <text x=\"{LEFT}\" y=\"22\">microseconds of processor time per 1,000 deliveries of 64 B to 1,000 clients</text>\n"
+         <text x=\"{LEFT}\" y=\"22\">microseconds of processor time per 1,000 deliveries of 64 B to 1,000 clients (less is better)</text>\n"
     );
     let mut line = |text: String| {
         svg += &text;
