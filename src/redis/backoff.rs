@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+use super::STEADY_AFTER;
 use super::reason::Reason;
 
 const FIRST_CEILING: Duration = Duration::from_millis(50);
+const BRIEF_CEILING: Duration = Duration::from_millis(400);
 const LAST_CEILING: Duration = Duration::from_secs(5);
 
 /// The waits between tries.
@@ -37,9 +39,12 @@ impl Backoff {
         Duration::from_micros(self.random.u64(0..=micros))
     }
 
-    /// A connection has held: the next failure is a first one again.
-    pub(super) fn reset(&mut self) {
-        self.ceiling = FIRST_CEILING;
+    /// A connection that was live has held for so long. If that was a while, its end is a first failure
+    /// again. If not, it proves little: a Redis that greets and closes, again and again, is not to be
+    /// called without a pause, but one that restarts twice in a row is not to be missed for long.
+    pub(super) fn held(&mut self, time: Duration) {
+        let ceiling = if time < STEADY_AFTER { BRIEF_CEILING } else { FIRST_CEILING };
+        self.ceiling = self.ceiling.min(ceiling);
     }
 }
 
@@ -67,7 +72,9 @@ mod tests {
             for highest in &mut highest {
                 *highest = (*highest).max(backoff.after(Reason::NoAnswer));
             }
-            backoff.reset();
+            backoff.held(STEADY_AFTER / 2);
+            assert!(backoff.after(Reason::NoAnswer) <= BRIEF_CEILING);
+            backoff.held(STEADY_AFTER);
             assert!(backoff.after(Reason::NoAnswer) <= FIRST_CEILING);
         }
         for (highest, ceiling) in

@@ -25,7 +25,7 @@ use super::greeting::Greeting;
 use super::reason::{ConnectFailure, Ended, Reason};
 use super::replies::Replies;
 use super::shape::Reply;
-use super::{ANSWER_DEADLINE, CONNECT_DEADLINE, STEADY_AFTER};
+use super::{ANSWER_DEADLINE, CONNECT_DEADLINE};
 use crate::now::Now;
 
 /// What goes out of a session: commands to Redis, and events to the loop.
@@ -216,12 +216,8 @@ impl<T: Talk> Session<T> {
     /// The socket is gone; waits for the next try.
     fn back_off(&mut self, reason: Reason, now: Now) {
         let was_live = self.is_live();
-        // A greeting alone proves little: a Redis that greets and closes, again and again, would be
-        // tried again and again without a pause.
-        if let State::Live { since } = self.state
-            && now.since_start >= since + STEADY_AFTER
-        {
-            self.backoff.reset();
+        if let State::Live { since } = self.state {
+            self.backoff.held(now.since_start.saturating_sub(since));
         }
         // A connection that nobody needs may end as it likes: Redis has a `timeout` for such.
         let may_end = matches!(reason, Reason::Ended(_)) && was_live && !self.talk.needs_redis();
