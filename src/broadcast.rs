@@ -50,6 +50,9 @@ pub struct Broadcast {
     subscribers: SecondaryMap<ClientId, Subscriber>,
     encoder: Encoder,
     backlog_bytes: u64,
+    /// What all logs may hold together, and what they do hold.
+    most_bytes: usize,
+    held_bytes: usize,
     /// Logs with a pass to make, each once, in turn: a huge channel waits behind the others after
     /// each of its slices.
     passes: VecDeque<LogId>,
@@ -110,15 +113,18 @@ pub enum Rest {
 }
 
 impl Broadcast {
-    /// No logs yet. A client that falls more than `backlog_bytes` behind in one of them is lagging.
+    /// No logs yet. A client that falls more than `backlog_bytes` behind in one of them is lagging; and
+    /// whoever is furthest behind, while all of them together hold more than `most_bytes`.
     #[must_use]
-    pub fn new(backlog_bytes: usize) -> Self {
+    pub fn new(backlog_bytes: usize, most_bytes: usize) -> Self {
         Self {
             logs: SlotMap::with_key(),
             channels: SecondaryMap::new(),
             subscribers: SecondaryMap::new(),
             encoder: Encoder::default(),
             backlog_bytes: u64::try_from(backlog_bytes).unwrap_or(u64::MAX),
+            most_bytes,
+            held_bytes: 0,
             passes: VecDeque::new(),
             overfull: Vec::new(),
         }
@@ -156,21 +162,26 @@ impl Broadcast {
     }
 
     /// Encodes one message, once in each form that somebody subscribes in, and appends it to the
-    /// channel's logs: as text if it is valid UTF-8, else as binary. True if somebody subscribes.
-    pub fn append(&mut self, channel: ChannelId, payload: &[u8]) -> bool {
-        let Some(ids) = self.channels.get(channel) else { return false };
+    /// channel's logs: as text if it is valid UTF-8, else as binary. Gives back how many subscribe.
+    pub fn append(&mut self, channel: ChannelId, payload: &[u8]) -> usize {
+        let Some(ids) = self.channels.get(channel) else { return 0 };
         let kind = Kind::of(payload);
+        let mut subscribers = 0;
         for id in ids {
             let Some(log) = self.logs.get_mut(*id) else { continue };
+            let before = log.len();
             let begins_a_pass = log.append(&mut self.encoder, kind, payload);
+            self.held_bytes += log.len() - before;
+            subscribers += log.subscribers();
             if begins_a_pass {
                 self.passes.push_back(*id);
             }
-            if log.lagging(self.backlog_bytes).is_some() && self.overfull.last() != Some(id) {
+            let is_overfull = log.worst_lag().is_some_and(|(lag, _)| lag > self.backlog_bytes);
+            if is_overfull && self.overfull.last() != Some(id) {
                 self.overfull.push(*id);
             }
         }
-        true
+        subscribers
     }
 
     /// The next bytes to be written, or `None` when every client that can take bytes has all.
@@ -215,14 +226,16 @@ impl Broadcast {
         !self.passes.is_empty()
     }
 
-    /// True while a log with an unfinished pass holds more than a backlog: time to write before
-    /// more is read from the bus. Blocked clients alone never cause this.
+    /// True while a log with an unfinished pass holds more than a backlog, or all of them hold more
+    /// than they may: time to write before more is read from the bus. Blocked clients alone never
+    /// cause this.
     #[must_use]
     pub fn is_full(&self) -> bool {
         let is_full = |id: &LogId| {
             self.logs.get(*id).is_some_and(|log| log.undelivered() > self.backlog_bytes)
         };
         self.passes.iter().any(is_full)
+            || (self.held_bytes > self.most_bytes && self.has_deliveries())
     }
 
     /// True while the last write to this client ended inside a frame.
@@ -263,17 +276,20 @@ impl Broadcast {
         self.settle(id);
     }
 
-    /// A client that has fallen more than the backlog behind, if there is one. The caller closes it
-    /// and lets it [`Broadcast::leave`]; until then the answer stays the same.
+    /// A client that has fallen more than the backlog behind, if there is one; else, while all logs
+    /// hold more than they may, whoever is furthest behind. The caller closes it and lets it
+    /// [`Broadcast::leave`]; until then the answer stays the same.
     pub fn lagging(&mut self) -> Option<ClientId> {
         while let Some(id) = self.overfull.last() {
-            let log = self.logs.get(*id);
-            if let Some(client) = log.and_then(|log| log.lagging(self.backlog_bytes)) {
-                return Some(client);
-            }
-            self.overfull.pop();
+            match self.logs.get(*id).and_then(Log::worst_lag) {
+                Some((lag, client)) if lag > self.backlog_bytes => return Some(client),
+                _ => self.overfull.pop(),
+            };
         }
-        None
+        if self.held_bytes <= self.most_bytes {
+            return None;
+        }
+        self.logs.values().filter_map(Log::worst_lag).max().map(|(_, client)| client)
     }
 
     /// The subscribers of one channel, in no order.
@@ -285,7 +301,13 @@ impl Broadcast {
     /// Bytes that all logs hold together.
     #[must_use]
     pub fn log_bytes(&self) -> usize {
-        self.logs.values().map(Log::len).sum()
+        self.held_bytes
+    }
+
+    /// Clients that have joined.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.subscribers.len()
     }
 
     fn rest_of_frame(&self, client: ClientId, max_rest: usize) -> Rest {
@@ -355,8 +377,11 @@ impl Broadcast {
     /// Gives back the memory that nobody needs any more.
     fn settle(&mut self, id: LogId) {
         let Some(log) = self.logs.get_mut(id) else { return };
-        if !log.is_deserted() {
-            return log.compact();
+        self.held_bytes -= log.len();
+        if log.subscribers() > 0 {
+            log.compact();
+            self.held_bytes += log.len();
+            return;
         }
         let channel = log.channel();
         self.logs.remove(id);

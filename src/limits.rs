@@ -47,6 +47,9 @@ pub struct Limits {
     pub read_budget_bytes: usize,
     /// What is read from Redis in one turn: 1 MiB.
     pub bus_budget_bytes: usize,
+    /// What the logs of all channels may hold together: 256 MiB. Above that, whoever is furthest behind
+    /// is closed, however little that is.
+    pub all_logs_bytes: usize,
     /// Of a frame that a client is cut off in the middle of, at most this much is copied for it
     /// alone: 64 KiB. Who misses more is reset.
     pub rest_bytes: usize,
@@ -90,6 +93,7 @@ impl Default for Limits {
             compressed_read_bytes: 512,
             read_budget_bytes: 256 << 10,
             bus_budget_bytes: 1 << 20,
+            all_logs_bytes: 256 << 20,
             rest_bytes: 64 << 10,
             slice_clients: 512,
             slice_bytes: 4 << 20,

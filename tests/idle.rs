@@ -51,7 +51,7 @@ impl Clients {
     fn new() -> Self {
         let channels = vec![Glob::new("*").unwrap()];
         let site = Site { channels, ..Site::default() };
-        let broadcast = Broadcast::new(site.backlog_bytes);
+        let broadcast = Broadcast::new(site.backlog_bytes, site.limits.all_logs_bytes);
         Self { site: Rc::new(site), conns: SlotMap::with_key(), hub: Hub::default(), broadcast }
     }
 

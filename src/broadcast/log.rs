@@ -200,10 +200,10 @@ impl Log {
         boundary
     }
 
-    /// The blocked cursor that is furthest behind, if that is more than `backlog_bytes`.
-    pub(super) fn lagging(&self, backlog_bytes: u64) -> Option<ClientId> {
+    /// By how much the blocked cursor is behind that is furthest behind.
+    pub(super) fn worst_lag(&self) -> Option<(u64, ClientId)> {
         let (position, client) = self.blocked.first()?;
-        (self.end() - position > backlog_bytes).then_some(*client)
+        Some((self.end() - position, *client))
     }
 
     /// How much of the log the pass has still to bring to ready cursors.
@@ -228,8 +228,8 @@ impl Log {
         }
     }
 
-    pub(super) fn is_deserted(&self) -> bool {
-        self.cursors.is_empty()
+    pub(super) fn subscribers(&self) -> usize {
+        self.cursors.len()
     }
 
     pub(super) fn len(&self) -> usize {

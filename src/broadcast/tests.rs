@@ -36,7 +36,7 @@ impl Scene {
     fn new(channels: usize) -> Self {
         let mut ids = SlotMap::with_key();
         Self {
-            broadcast: Broadcast::new(BACKLOG),
+            broadcast: Broadcast::new(BACKLOG, usize::MAX),
             clients: SlotMap::with_key(),
             channels: (0..channels).map(|_| ids.insert(())).collect(),
         }
@@ -190,6 +190,29 @@ fn lagging_begins_above_the_backlog_and_names_the_furthest_behind_first() {
 }
 
 #[test]
+fn above_what_all_logs_may_hold_whoever_is_furthest_behind_has_to_go() {
+    let mut scene = Scene::new(3);
+    scene.broadcast.most_bytes = 100;
+    let clients = [0, 1, 2].map(|channel| scene.client_on(&[channel]));
+    for (channel, bytes) in [(0, 20), (1, 40), (2, 30)] {
+        scene.broadcast.append(scene.channels[channel], &vec![b'x'; bytes]);
+    }
+    assert!(!scene.broadcast.is_full(), "96 bytes with their headers");
+    scene.publish(b"more");
+    assert!(scene.broadcast.is_full(), "who can take bytes has to get them first");
+    scene.pass(|_| 0);
+    assert!(!scene.broadcast.is_full(), "blocked clients hold nobody up");
+    assert_eq!(scene.broadcast.log_bytes(), 102);
+    assert_eq!(scene.broadcast.lagging(), Some(clients[1]));
+    scene.broadcast.leave(clients[1], 0);
+    assert_eq!((scene.broadcast.lagging(), scene.broadcast.log_bytes()), (None, 60));
+    for client in clients {
+        scene.broadcast.leave(client, 0);
+    }
+    assert_eq!(scene.broadcast.log_bytes(), 0);
+}
+
+#[test]
 fn leaving_inside_a_frame_takes_the_rest_of_it_along_up_to_a_limit() {
     for (max_rest, expected) in [(4, Rest::Bytes(b"ello".to_vec())), (3, Rest::TooLong)] {
         let mut scene = Scene::new(1);
@@ -206,10 +229,10 @@ fn leaving_inside_a_frame_takes_the_rest_of_it_along_up_to_a_limit() {
 #[test]
 fn an_append_to_a_channel_without_subscribers_keeps_nothing() {
     let mut scene = Scene::new(1);
-    assert!(!scene.broadcast.append(scene.channels[0], b"x"));
+    assert_eq!(scene.broadcast.append(scene.channels[0], b"x"), 0);
     let client = scene.client();
     scene.broadcast.leave(client, 0);
-    assert!(!scene.broadcast.append(scene.channels[0], b"x"));
+    assert_eq!(scene.broadcast.append(scene.channels[0], b"x"), 0);
     assert!(!scene.broadcast.has_deliveries());
 }
 

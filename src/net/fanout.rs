@@ -60,7 +60,10 @@ impl Server {
                 self.broadcast.leave(id, 0);
                 continue;
             };
-            let what = format_args!("closed a client that fell more than --backlog behind");
+            let what = format_args!(
+                "closed a client that fell more than --backlog behind, or furthest of all while \
+                 there is too much to hold"
+            );
             self.quiet.say(log::Level::Warn, "too slow", what, now);
             peer.conn.close(CloseCode::TRY_AGAIN_LATER, "too slow", now);
             self.follow_up(id, now);

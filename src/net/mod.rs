@@ -144,7 +144,7 @@ impl Server {
             listeners,
             peers: SlotMap::with_key(),
             hub: Hub::default(),
-            broadcast: Broadcast::new(site.backlog_bytes),
+            broadcast: Broadcast::new(site.backlog_bytes, site.limits.all_logs_bytes),
             awake: site.awake.map(Awake::new),
             redis: redis.transpose()?,
             timers: Timers::default(),

@@ -43,8 +43,7 @@ impl Server {
     /// Into the channel's log, if anybody subscribes to it.
     fn publish_here(&mut self, channel: &Channel, body: &[u8]) -> u64 {
         let Some(id) = self.hub.id(channel.as_str()) else { return 0 };
-        self.broadcast.append(id, body);
-        u64::try_from(self.broadcast.subscribers(id).count()).unwrap_or(u64::MAX)
+        u64::try_from(self.broadcast.append(id, body)).unwrap_or(u64::MAX)
     }
 
     pub(super) fn on_publisher_events(&mut self, now: Now) {

@@ -62,7 +62,7 @@ impl Server {
         Self {
             peers: SlotMap::with_key(),
             hub: Hub::default(),
-            broadcast: Broadcast::new(site.backlog_bytes),
+            broadcast: Broadcast::new(site.backlog_bytes, site.limits.all_logs_bytes),
             link: Link::new(Credentials::default(), site.max_publish_bytes, 1),
             redis,
             newcomers: Vec::new(),
