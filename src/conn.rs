@@ -41,7 +41,7 @@ use crate::channel::Channel;
 use crate::http::Response;
 use crate::limits::Limits;
 use crate::now::Now;
-use crate::site::{Question, Site, unavailable};
+use crate::site::{Entrance, Question, Site, unavailable};
 use crate::websocket::close::{Close, CloseCode};
 use crate::websocket::form::Form;
 
@@ -68,16 +68,8 @@ pub enum Event {
         /// At most `--max-publish` bytes.
         body: Vec<u8>,
     },
-    /// Is the server ready to serve? Answered by [`Conn::answer`].
-    IsReady,
-}
-
-impl From<Question> for Event {
-    fn from(question: Question) -> Self {
-        match question {
-            Question::IsReady => Self::IsReady,
-        }
-    }
+    /// It asks about the process as a whole. Answered by [`Conn::answer`].
+    Asks(Question),
 }
 
 #[derive(Debug)]
@@ -109,10 +101,10 @@ struct Linger {
 }
 
 impl Conn {
-    /// A client that has just been accepted, from this machine or from elsewhere.
+    /// A client that has just been accepted.
     #[must_use]
-    pub fn new(site: Rc<Site>, from_loopback: bool, now: Now) -> Self {
-        let exchange = Exchange::new(from_loopback, &site.limits, now);
+    pub fn new(site: Rc<Site>, entrance: Entrance, now: Now) -> Self {
+        let exchange = Exchange::new(entrance, &site.limits, now);
         Self {
             site,
             state: State::Head(Box::new(exchange)),
@@ -156,6 +148,7 @@ impl Conn {
             self.has_ended = true;
             return;
         }
+        self.count_abnormal_end();
         let state = std::mem::replace(&mut self.state, State::Done);
         if self.outbox.is_empty() {
             return;
@@ -174,6 +167,13 @@ impl Conn {
         self.state = State::Linger(linger.heard_all());
     }
 
+    /// Counts the end of a WebSocket without a Close: of the input, or of the socket itself.
+    pub fn count_abnormal_end(&self) {
+        if let State::Open(_) = &self.state {
+            self.site.metrics.closes.add_one(CloseCode::ABNORMAL);
+        }
+    }
+
     /// What the client needs of the rest of the process, once.
     pub fn poll_event(&mut self) -> Option<Event> {
         if let State::Waiting(waiting) = &mut self.state { waiting.take_event() } else { None }
@@ -183,7 +183,7 @@ impl Conn {
     /// [`Conn::is_subscribed`]. If it does not wait for channels (any more), nothing happens.
     pub fn admit(&mut self, now: Now) {
         let Some(waiting) = self.take_waiting(Waiting::is_for_channels) else { return };
-        let (state, mut inbox) = waiting.admit(&mut self.outbox, now);
+        let (state, mut inbox) = waiting.admit(&self.site, &mut self.outbox, now);
         self.state = state;
         self.receive(&mut inbox, now);
     }
@@ -250,7 +250,10 @@ impl Conn {
             State::Head(exchange) => {
                 exchange.refuse(&unavailable(reason), &self.site, &mut self.outbox, now)
             }
-            State::Posting(_) | State::Waiting(_) => {
+            State::Waiting(waiting) => {
+                waiting.answer(&unavailable(reason), &self.site, &mut self.outbox, now).0
+            }
+            State::Posting(_) => {
                 exchange::refuse(&unavailable(reason), &self.site, &mut self.outbox, now)
             }
             other @ (State::Closing(_) | State::Linger(_) | State::Done) => other,

@@ -17,10 +17,12 @@
 //! ```
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use slotmap::{SecondaryMap, SlotMap, new_key_type};
 
 use crate::channel::Channel;
+use crate::now::Now;
 
 new_key_type! {
     /// Names one client, and never another one that comes to stand in its place: the key holds a
@@ -42,6 +44,9 @@ pub enum HubEvent {
     Admit(ClientId, Box<[ChannelId]>),
     /// The client cannot have what it asked for; it holds no channel any more.
     Refuse(ClientId, Unavailable),
+    /// Since this time the channel was not live, though clients subscribed to it, and now that is
+    /// over: whoever subscribes to it still may have missed something.
+    Gap(ChannelId, Duration),
 }
 
 /// Why a client that waits is refused.
@@ -60,6 +65,8 @@ struct Entry {
     /// Clients that were admitted or wait. At 0 the entry goes.
     clients: usize,
     live: bool,
+    /// Since when it has not been live any more, to those who were admitted while it was.
+    silent_since: Option<Duration>,
     /// Those who wait, and some who have gone: to find one who goes would cost a walk for each.
     waiting: Vec<ClientId>,
 }
@@ -113,8 +120,12 @@ impl Hub {
     /// The bus delivers this channel from here on. What the hub wants has all been done before: an
     /// answer to what it wanted earlier is no answer to what it wants now.
     pub fn acknowledged(&mut self, name: &str) {
-        let Some(entry) = self.id(name).and_then(|id| self.channels.get_mut(id)) else { return };
+        let Some(id) = self.id(name) else { return };
+        let Some(entry) = self.channels.get_mut(id) else { return };
         entry.live = true;
+        // Before anybody is admitted, for newcomers have missed nothing.
+        let gap = entry.silent_since.take().map(|since| HubEvent::Gap(id, since));
+        self.events.extend(gap);
         for client in std::mem::take(&mut entry.waiting) {
             let Some(waiting) = self.waiting.get_mut(client) else { continue };
             waiting.missing = waiting.missing.saturating_sub(1);
@@ -146,15 +157,18 @@ impl Hub {
 
     /// The bus is gone: no channel of it is live, and nobody is kept waiting for one. `is_local`
     /// names the channels that never depended on the bus.
-    pub fn link_lost(&mut self, is_local: impl Fn(&Channel) -> bool) {
-        for entry in self.channels.values_mut() {
-            entry.live = is_local(&entry.name);
-            entry.waiting.clear();
-        }
+    pub fn link_lost(&mut self, is_local: impl Fn(&Channel) -> bool, now: Now) {
         let waiting: Vec<ClientId> = self.waiting.keys().collect();
         for client in waiting {
             self.withdraw(client);
             self.events.push_back(HubEvent::Refuse(client, Unavailable::Bus));
+        }
+        // Whoever is still here was admitted.
+        for entry in self.channels.values_mut().filter(|entry| !is_local(&entry.name)) {
+            if std::mem::take(&mut entry.live) {
+                entry.silent_since = Some(now.since_start);
+            }
+            entry.waiting.clear();
         }
     }
 
@@ -176,6 +190,7 @@ impl Hub {
         }
         if let Some(entry) = self.channels.remove(id) {
             self.ids.remove(&entry.name);
+            self.events.extend(entry.silent_since.map(|since| HubEvent::Gap(id, since)));
             self.events.push_back(HubEvent::Unsubscribe(id, entry.name));
         }
     }
@@ -223,6 +238,7 @@ impl Hub {
             name: name.clone(),
             clients: 0,
             live: false,
+            silent_since: None,
             waiting: Vec::new(),
         });
         self.ids.insert(name.clone(), id);
@@ -264,7 +280,10 @@ mod tests {
         fn admitted(&mut self) -> Vec<ClientId> {
             let admit = |event| match event {
                 HubEvent::Admit(client, _) => Some(client),
-                HubEvent::Subscribe(_) | HubEvent::Unsubscribe(..) | HubEvent::Refuse(..) => None,
+                HubEvent::Subscribe(_)
+                | HubEvent::Unsubscribe(..)
+                | HubEvent::Refuse(..)
+                | HubEvent::Gap(..) => None,
             };
             self.events().into_iter().filter_map(admit).collect()
         }
@@ -272,6 +291,10 @@ mod tests {
 
     fn channel(name: &str) -> Channel {
         Channel::new(name).unwrap()
+    }
+
+    fn at(seconds: u64) -> Now {
+        Now::default().later(Duration::from_secs(seconds))
     }
 
     #[test]
@@ -364,7 +387,7 @@ mod tests {
         let mut scene = Scene::new();
         scene.client_wants(&["ruby"]);
         scene.hub.acknowledged("ruby");
-        scene.hub.link_lost(|_| false);
+        scene.hub.link_lost(|_| false, at(1));
         assert_eq!(scene.hub.denied("ruby"), scene.hub.id("ruby"));
         assert!(scene.hub.id("ruby").is_some());
     }
@@ -376,7 +399,7 @@ mod tests {
         scene.hub.acknowledged("awake");
         let waits = scene.client_wants(&["ruby"]);
         scene.events();
-        scene.hub.link_lost(|name| name.as_str() == "awake");
+        scene.hub.link_lost(|name| name.as_str() == "awake", at(1));
         let refused = HubEvent::Refuse(waits, Unavailable::Bus);
         assert!(scene.events().contains(&refused));
 
@@ -392,12 +415,34 @@ mod tests {
         let mut scene = Scene::new();
         scene.client_wants(&["ruby"]);
         scene.hub.acknowledged("ruby");
-        scene.hub.link_lost(|_| false);
+        scene.hub.link_lost(|_| false, at(1));
         scene.events();
         let late = scene.client_wants(&["ruby"]);
         assert_eq!(scene.admitted(), [], "not before Redis has said so again");
         scene.hub.acknowledged("ruby");
         assert_eq!(scene.admitted(), [late]);
+    }
+
+    #[test]
+    fn a_gap_lasts_from_the_first_loss_until_the_channel_is_live_or_nobody_is_left() {
+        let mut scene = Scene::new();
+        scene.client_wants(&["ruby"]);
+        let waits_elsewhere = scene.client_wants(&["ruby", "news"]);
+        scene.client_wants(&["rust"]);
+        scene.hub.acknowledged("ruby");
+        scene.hub.acknowledged("rust");
+        scene.events();
+        scene.hub.link_lost(|_| false, at(1));
+        scene.hub.link_lost(|_| false, at(2));
+        scene.hub.want(waits_elsewhere, &[channel("ruby")], true);
+        let (ruby, rust) = (scene.hub.id("ruby").unwrap(), scene.hub.id("rust").unwrap());
+        scene.events();
+        scene.hub.acknowledged("ruby");
+        let admit = HubEvent::Admit(waits_elsewhere, [ruby].into());
+        let gap = |id| HubEvent::Gap(id, Duration::from_secs(1));
+        assert_eq!(scene.events(), [gap(ruby), admit], "who is new has missed nothing");
+        scene.hub.leave(rust);
+        assert_eq!(scene.events(), [gap(rust), HubEvent::Unsubscribe(rust, channel("rust"))]);
     }
 
     const NAMES: [&str; 3] = ["news", "ruby", "rust"];
@@ -429,6 +474,8 @@ mod tests {
         waiting: BTreeMap<ClientId, Vec<&'static str>>,
         admitted: BTreeMap<ClientId, Vec<&'static str>>,
         live: BTreeSet<&'static str>,
+        /// What is live no more, though somebody was admitted to it while it was.
+        silent: BTreeSet<&'static str>,
         /// The ids that clients were admitted with.
         ids: BTreeMap<ClientId, Box<[ChannelId]>>,
         /// What the bus was asked for and not told to leave.
@@ -442,6 +489,7 @@ mod tests {
                 waiting: BTreeMap::new(),
                 admitted: BTreeMap::new(),
                 live: BTreeSet::new(),
+                silent: BTreeSet::new(),
                 ids: BTreeMap::new(),
                 asked_for: BTreeSet::new(),
             }
@@ -471,9 +519,10 @@ mod tests {
                         self.take_waiting(|names| names.contains(&name)).into_keys().collect();
                 }
                 Step::LoseTheLink => {
-                    self.scene.hub.link_lost(|_| false);
-                    self.live.clear();
+                    self.scene.hub.link_lost(|_| false, at(1));
                     refused = self.take_waiting(|_| true).into_keys().collect();
+                    self.silent.extend(self.live.intersection(&self.wanted()));
+                    self.live.clear();
                 }
             }
             self.live = self.live.intersection(&self.wanted()).copied().collect();
@@ -481,7 +530,10 @@ mod tests {
             let ready = self.take_waiting(|names| names.iter().all(|name| live.contains(name)));
             let admitted = ready.keys().copied().collect();
             self.admitted.extend(ready);
-            self.expect(admitted, refused);
+            let wanted = self.wanted();
+            let before = self.silent.len();
+            self.silent.retain(|name| wanted.contains(name) && !self.live.contains(name));
+            self.expect(admitted, refused, before - self.silent.len());
         }
 
         fn go(&mut self, client: ClientId) {
@@ -510,7 +562,12 @@ mod tests {
         }
 
         /// The hub says that these are admitted and refused, and nobody else.
-        fn expect(&mut self, mut admitted: BTreeSet<ClientId>, mut refused: BTreeSet<ClientId>) {
+        fn expect(
+            &mut self,
+            mut admitted: BTreeSet<ClientId>,
+            mut refused: BTreeSet<ClientId>,
+            mut gaps: usize,
+        ) {
             for event in self.scene.events() {
                 match event {
                     HubEvent::Admit(client, channels) => {
@@ -523,9 +580,11 @@ mod tests {
                     }
                     HubEvent::Subscribe(name) => assert!(self.asked_for.insert(name)),
                     HubEvent::Unsubscribe(_, name) => assert!(self.asked_for.remove(&name)),
+                    HubEvent::Gap(..) => gaps -= 1,
                 }
             }
             assert!(admitted.is_empty() && refused.is_empty(), "{admitted:?} {refused:?}");
+            assert_eq!(gaps, 0, "gaps that were not said");
             let asked_for: BTreeSet<&str> = self.asked_for.iter().map(Channel::as_str).collect();
             assert_eq!(asked_for, self.wanted());
         }

@@ -36,6 +36,7 @@
 //! | [`broadcast`] | how does one message reach ten thousand clients? | |
 //! | [`redis`] | how is a link kept to a Redis that comes and goes? | RESP2 |
 //! | [`net`] | how does one thread serve everybody? one turn of the loop | |
+//! | [`metrics`] | what is counted, for those who run it? | Prometheus text 0.0.4 |
 //! | [`trace`] | what does it look like on the wire, one line a frame? | |
 //! | [`timers`], [`now`], [`limits`], [`options`], [`secret`], [`quiet`] | when, how much, and what is asked for? | |
 //!
@@ -74,7 +75,7 @@
 //! use std::rc::Rc;
 //! use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 //!
-//! use barewire::{conn::Conn, now::Now, site::Site};
+//! use barewire::{conn::Conn, now::Now, site::{Entrance, Site}};
 //!
 //! fn serve(mut socket: TcpStream) -> std::io::Result<()> {
 //!     let start = Instant::now();
@@ -82,7 +83,7 @@
 //!         since_start: start.elapsed(),
 //!         unix: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
 //!     };
-//!     let mut conn = Conn::new(Rc::new(Site::default()), true, now());
+//!     let mut conn = Conn::new(Rc::new(Site::default()), Entrance::LOOPBACK, now());
 //!     let mut buffer = [0; 4096];
 //!     while !conn.is_done() {
 //!         while !conn.output().is_empty() {
@@ -130,6 +131,7 @@ pub mod conn;
 pub mod http;
 pub mod hub;
 pub mod limits;
+pub mod metrics;
 pub mod net;
 pub mod now;
 pub mod options;

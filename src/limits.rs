@@ -18,6 +18,9 @@ pub struct Limits {
     pub body: Duration,
     /// Channels that one client may subscribe to: 100.
     pub channels_per_client: usize,
+    /// Channels that all clients together may subscribe to: 100,000. Each has a place in the hub and a
+    /// log, and is a name that Redis has to be asked for after each outage.
+    pub channels: usize,
     /// Frames in one message: 131,072. Each costs us work, also an empty one; the largest message
     /// of the Autobahn suite comes in 65,536.
     pub fragments: u32,
@@ -36,6 +39,10 @@ pub struct Limits {
     pub outbox_mark_bytes: usize,
     /// What the kernel takes for a socket beyond what it can send at once: 128 KiB, where it can be told.
     pub unsent_bytes: u32,
+    /// Who is told of a gap at once: 100 clients, every 100 ms, so 1,000 in a second come back.
+    pub gap_closes: usize,
+    /// See [`Limits::gap_closes`].
+    pub gap_pause: Duration,
     /// The buffer that all sockets are read into: 128 KiB, one for the process. With 64 KiB, four echoes
     /// of 16 KiB, headers included, were two reads, which cost a seventh.
     pub read_buffer_bytes: usize,
@@ -82,12 +89,15 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             body: Duration::from_secs(30),
             channels_per_client: 100,
+            channels: 100_000,
             fragments: 131_072,
             close_handshake: Duration::from_secs(5),
             last_write: Duration::from_secs(10),
             linger: Duration::from_secs(2),
             requests: 1_000,
             outbox_mark_bytes: 16 << 10,
+            gap_closes: 100,
+            gap_pause: Duration::from_millis(100),
             unsent_bytes: 128 << 10,
             read_buffer_bytes: 128 << 10,
             compressed_read_bytes: 512,

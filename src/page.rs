@@ -20,7 +20,7 @@ const PAGE: &str = include_str!("page.html");
 /// W3C CSP level 3: `connect-src 'self'` covers WebSockets to the page's own host and port. The
 /// three hashes are of what stands between the tags; a test computes them anew.
 const POLICY: &str = "default-src 'none'; \
-    script-src 'sha256-G1XndtT7jQxn4oAnB3KfpK8beMKA0FTF6PYnN/KG+1U=' 'sha256-PkuvCutKC86hOUQgIa2xPK0AtkSDSAjLqoC9tQU9yaw='; \
+    script-src 'sha256-G1XndtT7jQxn4oAnB3KfpK8beMKA0FTF6PYnN/KG+1U=' 'sha256-MgrzkaCjNHLdJiFRYoqOf2+nB7MN4C9cuercExismhE='; \
     style-src 'sha256-NGP2RZxSfpNukjAApzihlEzWE/ugjXJhqd2KCtoIdyE='; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -54,6 +54,8 @@ fn meta(site: &Site) -> String {
     put(
         "publish",
         match &site.publishing {
+            // It is on another address, which this page may not ask.
+            _ if site.has_admin => "off",
             Publishing::Off => "off",
             Publishing::FromThisMachine => "open",
             Publishing::WithToken(_) => "token",

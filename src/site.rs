@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::channel::{AWAKE, Channel, Glob};
 use crate::http::{Body, Framing, Head, Host, HttpError, Method, Response, Status, Target};
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::now::Now;
 use crate::origin::OriginPolicy;
 use crate::quiet::Quiet;
@@ -38,6 +39,13 @@ pub struct Site {
     pub channels: Vec<Glob>,
     /// The bus is Redis, not this process alone.
     pub has_redis: bool,
+    /// Whether the subscribers of a channel of which messages may have been lost are closed, so that
+    /// they come back and fetch what they missed.
+    pub closes_on_gap: bool,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Whether operators have an address of their own, so that clients are answered nothing of theirs.
+    pub has_admin: bool,
     /// The answer to `GET /`, as [`crate::page::page`] makes it.
     pub page: Response,
     /// Whether `/echo` is there.
@@ -66,11 +74,27 @@ pub enum Publishing {
     WithToken(Secret),
 }
 
+/// Which way a client came in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entrance {
+    /// It is on this machine.
+    pub from_loopback: bool,
+    /// It came to an address that is for operators (`--admin-bind`).
+    pub is_admin: bool,
+}
+
+impl Entrance {
+    /// From this machine, to an address for clients.
+    pub const LOOPBACK: Self = Self { from_loopback: true, is_admin: false };
+}
+
 /// What a request asks that only the rest of the process can answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
     /// `GET /readyz`: would a subscription come about now?
     IsReady,
+    /// `GET /metrics`: what was counted, and what there is.
+    Metrics,
 }
 
 /// What becomes of a request.
@@ -105,6 +129,9 @@ impl Default for Site {
             origins: OriginPolicy { allowed: Vec::new(), loopback_only: true },
             channels: Glob::new("ruby").into_iter().collect(),
             has_redis: false,
+            closes_on_gap: true,
+            metrics: Metrics::default(),
+            has_admin: false,
             page: Response::text(Status::Ok, "Barewire is listening."),
             echo: true,
             publishing: Publishing::FromThisMachine,
@@ -119,22 +146,34 @@ impl Default for Site {
 impl Site {
     /// What becomes of one well-formed request.
     #[must_use]
-    pub fn decide(&self, head: &Head<'_>, from_loopback: bool, now: Now) -> Decision {
-        self.route(head, from_loopback).unwrap_or_else(|refusal| {
+    pub fn decide(&self, head: &Head<'_>, entrance: Entrance, now: Now) -> Decision {
+        let decision = self.route(head, entrance).unwrap_or_else(|refusal| {
             self.note_refusal(head, &refusal, now);
+            if upgrade::is_requested(head) {
+                self.metrics.handshakes.add_one(refusal.status.code());
+            }
             Decision::Answer(refusal)
-        })
+        });
+        if let Decision::Echo(_) = &decision {
+            self.metrics.handshakes.add_one(Accepted::STATUS);
+        }
+        decision
     }
 
-    fn route(&self, head: &Head<'_>, from_loopback: bool) -> Result<Decision, Response> {
+    fn route(&self, head: &Head<'_>, entrance: Entrance) -> Result<Decision, Response> {
         let target = match Target::parse(head.target) {
             Ok(target) => target,
             // OPTIONS * and CONNECT host:port name no path, and neither method does anything here.
             Err(HttpError::TargetNoPath) => return Err(method_not_allowed("GET, HEAD, POST")),
             Err(error) => return Err(Response::text(error.status(), error.to_string())),
         };
+        let is_for_operators =
+            matches!(target.path.as_str(), "/publish" | "/healthz" | "/readyz" | "/metrics");
+        if self.has_admin && is_for_operators != entrance.is_admin {
+            return Err(Response::text(Status::NotFound, "there is nothing here"));
+        }
         if (target.path.as_str(), head.method) == ("/publish", Method::Post) {
-            return self.publish(head, &target, from_loopback);
+            return self.publish(head, &target, entrance.from_loopback);
         }
         let decision = self.route_path(head, &target)?;
         // A body that nobody here reads is refused, not skipped: it may be somebody's next request.
@@ -167,7 +206,10 @@ impl Site {
                 Ok(Decision::Answer(Response::text(Status::Ok, "alive")))
             }
             ("/readyz", Method::Get | Method::Head) => Ok(Decision::Ask(Question::IsReady)),
-            ("/" | "/echo" | "/healthz" | "/readyz", _) => Err(method_not_allowed("GET, HEAD")),
+            ("/metrics", Method::Get | Method::Head) => Ok(Decision::Ask(Question::Metrics)),
+            ("/" | "/echo" | "/healthz" | "/readyz" | "/metrics", _) => {
+                Err(method_not_allowed("GET, HEAD"))
+            }
             ("/publish", _) => Err(method_not_allowed("POST")),
             _ => Err(Response::text(Status::NotFound, "there is nothing here: try /")),
         }
@@ -349,7 +391,8 @@ mod tests {
     fn status(site: &Site, request: &str, from_loopback: bool) -> u16 {
         let request = format!("{request}\r\n");
         let head = parse(request.as_bytes(), &mut Scan::default(), &HeadLimits::default());
-        match site.decide(&head.unwrap().unwrap().0, from_loopback, Now::default()) {
+        let entrance = Entrance { from_loopback, is_admin: false };
+        match site.decide(&head.unwrap().unwrap().0, entrance, Now::default()) {
             Decision::Answer(answer) => answer.status.code(),
             Decision::Echo(_)
             | Decision::Subscribe(..)
@@ -372,6 +415,8 @@ mod tests {
             ("GET /healthz", 200),
             ("GET /readyz", 0),
             ("DELETE /readyz", 405),
+            ("GET /metrics", 0),
+            ("POST /metrics", 405),
             ("GET /publish", 405),
             ("POST /publish", 400),
             ("POST /publish?channel=ruby", 0),

@@ -105,6 +105,9 @@ fn accept_value(key: &[u8]) -> String {
 }
 
 impl Accepted {
+    /// The status of the answer: switching protocols.
+    pub const STATUS: u16 = 101;
+
     /// Writes the whole 101. RFC 9110 section 15.2: it has no body and no `Content-Length`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(

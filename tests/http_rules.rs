@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use barewire::conn::{Conn, Event};
 use barewire::http::{self, Status};
 use barewire::now::Now;
-use barewire::site::Site;
+use barewire::site::{Entrance, Site};
 use support::client::{Response, close, masked};
 use support::{Client, Server};
 
@@ -485,7 +485,7 @@ fn in_process<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> (Vec<u8>, Vec<Vec<u8>>) {
     let now = Now { since_start: Duration::ZERO, unix: Duration::from_secs(1_000_000_000) };
-    let mut conn = Conn::new(Rc::clone(site), true, now);
+    let mut conn = Conn::new(Rc::clone(site), Entrance::LOOPBACK, now);
     let (mut output, mut published) = (Vec::new(), Vec::new());
     for piece in pieces {
         conn.receive(&mut piece.to_vec(), now);
@@ -499,7 +499,7 @@ fn in_process<'a>(
                     published.push(body);
                     conn.answer(&fine("published"), now);
                 }
-                Some(Event::IsReady) => conn.answer(&fine("ready"), now),
+                Some(Event::Asks(_)) => conn.answer(&fine("ready"), now),
                 None => break,
             }
         }

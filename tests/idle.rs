@@ -23,7 +23,7 @@ use barewire::channel::Glob;
 use barewire::conn::{Conn, Event};
 use barewire::hub::{ClientId, Hub, HubEvent};
 use barewire::now::Now;
-use barewire::site::Site;
+use barewire::site::{Entrance, Site};
 use peak_alloc::PeakAlloc;
 use slotmap::SlotMap;
 
@@ -57,7 +57,7 @@ impl Clients {
 
     /// One more, subscribed to so many channels.
     fn join(&mut self, channels: usize) {
-        let id = self.conns.insert(Conn::new(Rc::clone(&self.site), true, NOW));
+        let id = self.conns.insert(Conn::new(Rc::clone(&self.site), Entrance::LOOPBACK, NOW));
         let names: Vec<_> = (0..channels).map(|n| format!("channel=c{n}")).collect();
         let mut request = format!(
             "GET /?{} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -79,7 +79,9 @@ impl Clients {
                     conn.wrote(conn.output().len(), NOW);
                     self.broadcast.join(id, &channels, conn.form());
                 }
-                HubEvent::Unsubscribe(..) | HubEvent::Refuse(..) => panic!("all are welcome"),
+                HubEvent::Unsubscribe(..) | HubEvent::Refuse(..) | HubEvent::Gap(..) => {
+                    panic!("all are welcome")
+                }
             }
         }
     }

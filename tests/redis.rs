@@ -126,7 +126,7 @@ fn payloads_arrive_byte_for_byte() {
 
 #[test]
 fn a_message_over_max_publish_is_dropped_and_said_to_be() {
-    on_redis!(redis, server, "--max-publish", "1k", "--backlog", "64k");
+    on_redis!(redis, server, "--max-publish", "1k", "--backlog", "64k", "--on-gap", "keep");
     let mut client = subscriber_when_ready(&server, "/?channel=ruby");
     redis.publish("ruby", vec![b'a'; 1025]);
     redis.publish("ruby", vec![b'b'; 1024]);
@@ -186,8 +186,8 @@ fn leaving_and_coming_back_quickly_loses_nothing() {
 #[test]
 fn redis_restarts_and_the_subscribers_stay_and_get_what_comes_then() {
     let Some(mut redis) = RedisServer::start(&[]) else { return };
-    let server =
-        Server::start(&["--redis", &redis.url(), "--channel", "ruby", "--channel", "news"]);
+    let channels = ["--channel", "ruby", "--channel", "news", "--on-gap", "keep"];
+    let server = Server::start(&[&["--redis", &redis.url()], &channels[..]].concat());
     let mut ruby = subscriber_when_ready(&server, "/?channel=ruby");
     let mut news = server.subscriber("/?channel=news");
     for round in 0..2 {
@@ -236,7 +236,7 @@ fn redis_absent_at_the_start_is_503_until_it_is_there() {
 
 #[test]
 fn a_frozen_redis_is_noticed_and_used_again_when_it_thaws() {
-    on_redis!(redis, server);
+    on_redis!(redis, server, "--on-gap", "keep");
     let mut client = subscriber_when_ready(&server, "/?channel=ruby");
     let before = server.log().len();
     redis.freeze();

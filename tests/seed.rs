@@ -295,7 +295,7 @@ fn step_7_the_page_in_a_browser() {
         .expect("copied");
     let status = Command::new("node")
         .arg(&script)
-        .env("BAREWIRE", support::BINARY)
+        .env("BAREWIRE", support::binary())
         .stdin(Stdio::null())
         .status()
         .expect("node");

@@ -23,7 +23,7 @@ use barewire::conn::{Conn, Event};
 use barewire::http::{HeadLimits, Response, Status};
 use barewire::limits::Limits;
 use barewire::now::Now;
-use barewire::site::Site;
+use barewire::site::{Entrance, Site};
 use barewire::websocket::close::CloseCode;
 use barewire::websocket::deflate::Agreement;
 use barewire::websocket::extension::offers;
@@ -166,7 +166,7 @@ impl Run {
         let (events, done_at) = (Vec::new(), Duration::ZERO);
         let heard = Heard { said, read_bytes: 0, events, shut_at: None, done_at };
         Self {
-            conn: SITE.with(|site| Conn::new(Rc::clone(site), true, now)),
+            conn: SITE.with(|site| Conn::new(Rc::clone(site), Entrance::LOOPBACK, now)),
             now,
             room,
             room_left: room,
@@ -268,7 +268,7 @@ impl Run {
                 assert!(body.len() <= PUBLISH_BYTES);
                 channel.as_str()
             }
-            Event::IsReady => "",
+            Event::Asks(_) => "",
         };
         self.is_unanswered = matches!(name, "never" | "later");
         match (name, &event) {
@@ -281,7 +281,7 @@ impl Run {
                 self.lags = name == "lags";
                 self.conn.admit(self.now);
             }
-            (_, Event::Publish { .. } | Event::IsReady) => {
+            (_, Event::Publish { .. } | Event::Asks(_)) => {
                 self.conn.answer(&Response::text(Status::Ok, "1"), self.now);
             }
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use barewire::conn::{Conn, Event};
 use barewire::http::{HeadLimits, HttpError, Response, Scan, Status, Target, parse};
 use barewire::now::Now;
-use barewire::site::Site;
+use barewire::site::{Entrance, Site};
 use tungstenite::handshake::derive_accept_key;
 
 use super::plain::{PlainHead, latin1, trimmed};
@@ -30,14 +30,14 @@ pub fn fuzz(input: &[u8]) {
 
     let now = Now { since_start: Duration::ZERO, unix: Duration::ZERO };
     let site = Site { deflate: compress, ..Site::default() };
-    let mut conn = Conn::new(Rc::new(site), true, now);
+    let mut conn = Conn::new(Rc::new(site), Entrance::LOOPBACK, now);
     conn.receive(&mut bytes.to_vec(), now);
     match conn.poll_event() {
         Some(Event::Wants(_)) => {
             assert!(conn.output().is_empty(), "nothing is said before the channels are there");
             conn.admit(now);
         }
-        Some(Event::IsReady | Event::Publish { .. }) => {
+        Some(Event::Asks(_) | Event::Publish { .. }) => {
             conn.answer(&Response::text(Status::Ok, ""), now);
         }
         None => {}

@@ -6,11 +6,11 @@ use super::outbox::Outbox;
 use super::posting::Posting;
 use super::session::{Purpose, Session};
 use super::waiting::Waiting;
-use super::{Linger, State};
+use super::{Event, Linger, State};
 use crate::http::{self, Delivery, Head, Method, Response, Scan, Status};
 use crate::limits::Limits;
 use crate::now::Now;
-use crate::site::{Decision, Site};
+use crate::site::{Decision, Entrance, Site};
 
 /// A request that is being read.
 #[derive(Debug)]
@@ -21,8 +21,7 @@ pub(super) struct Exchange {
     scan: Scan,
     /// The inbox holds whole requests that wait until earlier answers are written.
     is_backed_up: bool,
-    /// The client is on this machine.
-    from_loopback: bool,
+    entrance: Entrance,
     /// Requests answered on this connection so far.
     answered: u32,
     /// The head must be complete by then, however slowly it drips.
@@ -30,12 +29,12 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn new(from_loopback: bool, limits: &Limits, now: Now) -> Self {
+    pub(super) fn new(entrance: Entrance, limits: &Limits, now: Now) -> Self {
         Self {
             inbox: Vec::new(),
             scan: Scan::default(),
             is_backed_up: false,
-            from_loopback,
+            entrance,
             answered: 0,
             deadline: now.since_start + limits.handshake,
         }
@@ -77,7 +76,7 @@ impl Exchange {
             Ok(Some((head, length))) => {
                 let taken = length.saturating_sub(kept);
                 let delivery = self.delivery(&head, site);
-                let decision = site.decide(&head, self.from_loopback, now);
+                let decision = site.decide(&head, self.entrance, now);
                 (self.go_on(decision, delivery, site, outbox, now), taken)
             }
             Err(error) => {
@@ -114,7 +113,7 @@ impl Exchange {
             }
             Decision::Ask(question) => State::Waiting(Box::new(Waiting::for_answer(
                 self,
-                question.into(),
+                Event::Asks(question),
                 delivery,
                 now,
                 site,
@@ -144,7 +143,7 @@ impl Exchange {
         if close {
             return State::Linger(Linger::new(&site.limits, now));
         }
-        let mut next = Self::new(self.from_loopback, &site.limits, now);
+        let mut next = Self::new(self.entrance, &site.limits, now);
         next.answered = self.answered + 1;
         State::Head(Box::new(next))
     }

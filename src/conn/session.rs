@@ -90,15 +90,24 @@ impl Session {
                 Err(error) => return fail(error, site, outbox, now),
             };
             match event {
-                Event::Message { kind, payload } => match self.purpose {
-                    Purpose::Echo => {
-                        // For all echoes of this read: each is shorter than what was sent. `encode`
-                        // asks for the longest header.
-                        outbox.end().reserve(unread + MAX_HEADER_BYTES);
-                        site.encoder.borrow_mut().encode(self.form, kind, payload, outbox.end());
+                Event::Message { kind, payload } => {
+                    site.metrics.client_messages.add_one();
+                    site.metrics.client_message_bytes.add(payload.len());
+                    match self.purpose {
+                        Purpose::Echo => {
+                            // For all echoes of this read: each is shorter than what was sent. `encode`
+                            // asks for the longest header.
+                            outbox.end().reserve(unread + MAX_HEADER_BYTES);
+                            site.encoder.borrow_mut().encode(
+                                self.form,
+                                kind,
+                                payload,
+                                outbox.end(),
+                            );
+                        }
+                        Purpose::Channels => self.ignored = self.ignored.saturating_add(1),
                     }
-                    Purpose::Channels => self.ignored = self.ignored.saturating_add(1),
-                },
+                }
                 // RFC 6455 section 5.5.3: a pong has the ping's own payload.
                 Event::Ping(payload) => frame::encode(Opcode::Pong, payload, outbox.end()),
                 Event::Pong(_) => {}
@@ -116,6 +125,7 @@ impl Session {
         outbox: &mut Outbox,
         now: Now,
     ) -> State {
+        site.metrics.closes.add_one(close.code.value());
         close.encode(outbox.end());
         let deadline = now.since_start + site.limits.close_handshake;
         State::Closing(Closing { form: self.form, assembler: self.assembler, deadline })
@@ -132,7 +142,9 @@ impl Session {
         if self.is_pinged {
             // Nobody waits for the Close of a peer that has said nothing for so long: it sees the end
             // at once, which is also what ends a curl that answers no ping.
-            Close { code: CloseCode::GOING_AWAY, reason: "idle" }.encode(outbox.end());
+            let close = Close { code: CloseCode::GOING_AWAY, reason: "idle" };
+            site.metrics.closes.add_one(close.code.value());
+            close.encode(outbox.end());
             return State::Linger(Linger::new(&site.limits, now));
         }
         frame::encode(Opcode::Ping, PING, outbox.end());
@@ -165,6 +177,7 @@ impl Closing {
 /// RFC 6455 section 5.5.1: a Close is answered by a Close, usually with the same code. Then it is
 /// the server that closes the TCP connection (section 7.1.1), so that TIME_WAIT stays with it.
 fn answer_close(close: Option<Close<'_>>, site: &Site, outbox: &mut Outbox, now: Now) -> State {
+    site.metrics.closes.add_one(close.map_or(CloseCode::NONE, |close| close.code.value()));
     match close {
         Some(Close { code, .. }) => Close { code, reason: "" }.encode(outbox.end()),
         None => Close::encode_empty(outbox.end()),
@@ -174,7 +187,8 @@ fn answer_close(close: Option<Close<'_>>, site: &Site, outbox: &mut Outbox, now:
 
 /// RFC 6455 section 7.1.7: say why, and read nothing more as frames.
 fn fail(error: MessageError, site: &Site, outbox: &mut Outbox, now: Now) -> State {
-    let reason = error.to_string();
-    Close { code: error.close_code(), reason: &reason }.encode(outbox.end());
+    let (code, reason) = (error.close_code(), error.to_string());
+    site.metrics.closes.add_one(code.value());
+    Close { code, reason: &reason }.encode(outbox.end());
     State::Linger(Linger::new(&site.limits, now))
 }

@@ -5,8 +5,22 @@ use crate::http::Status;
 
 const START: Now = Now { since_start: Duration::ZERO, unix: Duration::from_secs(1_000_000_000) };
 
+/// A clock that is set anew, by years perhaps, is no time that has passed.
+#[test]
+fn a_wall_clock_that_jumps_moves_no_deadline() {
+    let mut conn = conn();
+    conn.receive(&mut b"GET / HTTP/1.1\r\n".to_vec(), START);
+    let deadline = conn.deadline().unwrap();
+    for unix in [Duration::ZERO, Duration::MAX / 2] {
+        conn.on_deadline(Now { since_start: deadline / 2, unix });
+        assert_eq!((conn.output(), conn.deadline()), (&b""[..], Some(deadline)));
+    }
+    conn.on_deadline(Now { since_start: deadline, unix: Duration::ZERO });
+    assert!(conn.output().starts_with(b"HTTP/1.1 408 "));
+}
+
 fn conn() -> Conn {
-    Conn::new(Rc::new(Site::default()), true, START)
+    Conn::new(Rc::new(Site::default()), Entrance::LOOPBACK, START)
 }
 
 /// Takes all output, as a socket does that is never full.
@@ -173,7 +187,7 @@ fn pipelined_requests_are_answered_in_order_and_no_faster_than_they_are_read() {
 fn requests_on_one_connection_are_limited() {
     let mut site = Site::default();
     site.limits.requests = 2;
-    let mut conn = Conn::new(Rc::new(site), true, START);
+    let mut conn = Conn::new(Rc::new(site), Entrance::LOOPBACK, START);
     let answers = send(&mut conn, &GET.repeat(9));
     assert_eq!(answers.matches("HTTP/1.1 200 OK\r\n").count(), 2);
     assert_eq!(answers.matches("Connection: close").count(), 1);

@@ -85,7 +85,8 @@ impl Waiting {
     }
 
     /// The 101, and what the client has sent meanwhile. Only for who waits for channels.
-    pub(super) fn admit(self, outbox: &mut Outbox, now: Now) -> (State, Vec<u8>) {
+    pub(super) fn admit(self, site: &Site, outbox: &mut Outbox, now: Now) -> (State, Vec<u8>) {
+        site.metrics.handshakes.add_one(Accepted::STATUS);
         let mut form = Form::Plain;
         if let Request::Upgrade(accepted) = &self.request {
             accepted.encode(outbox.end());
@@ -104,7 +105,10 @@ impl Waiting {
         now: Now,
     ) -> (State, Vec<u8>) {
         let state = match self.request {
-            Request::Upgrade(_) => refuse(response, site, outbox, now),
+            Request::Upgrade(_) => {
+                site.metrics.handshakes.add_one(response.status.code());
+                refuse(response, site, outbox, now)
+            }
             Request::Plain(exchange, delivery) => {
                 exchange.answer(response, delivery, site, outbox, now)
             }

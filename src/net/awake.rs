@@ -41,7 +41,7 @@ impl Server {
     pub(super) fn say_awake(&mut self, now: Now) {
         let Some(line) = self.awake.as_mut().and_then(|awake| awake.line(now)) else { return };
         if let Some(channel) = self.hub.id(AWAKE) {
-            self.broadcast.append(channel, line.as_bytes());
+            self.append(channel, line.as_bytes(), now);
         }
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Redis {
     quiet: Quiet,
     /// Since when the link has been down after it was live.
     gap_since: Option<Duration>,
+    /// Why it is down, if it is.
+    down: Option<Reason>,
 }
 
 impl Redis {
@@ -48,6 +50,7 @@ impl Redis {
             resolver: Resolver::new(registry, RESOLVER)?,
             quiet: Quiet::default(),
             gap_since: None,
+            down: None,
             address,
         })
     }
@@ -65,6 +68,16 @@ impl Redis {
 
     pub(super) fn is_live(&self) -> bool {
         self.link.machine.is_live()
+    }
+
+    /// Why the link is down; `None` while it is live, and before its first try has ended.
+    pub(super) fn down(&self) -> Option<Reason> {
+        self.down
+    }
+
+    /// How long the link's last PING took.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.link.machine.round_trip()
     }
 
     /// Opens a socket for the link or for the publisher, now or when the name is resolved.
@@ -194,7 +207,7 @@ impl Server {
                 LinkEvent::Disconnect => redis.link.disconnect(),
                 LinkEvent::Message { channel, payload } => {
                     if let Some(id) = self.hub.id(channel.as_str()) {
-                        self.broadcast.append(id, &payload);
+                        self.append(id, &payload, now);
                     }
                 }
                 LinkEvent::Subscribed(channel) => self.hub.acknowledged(channel.as_str()),
@@ -202,6 +215,7 @@ impl Server {
                 LinkEvent::Down { reason, was_live, retry_in } => {
                     let what = format_args!("{reason} (next try in {retry_in:.1?})");
                     redis.warn(reason_kind(reason), what, now);
+                    redis.down = Some(reason);
                     if was_live {
                         self.on_down(now);
                     }
@@ -216,6 +230,10 @@ impl Server {
                          is larger than --max-publish"
                     );
                     redis.warn("too large", what, now);
+                    self.site.metrics.too_large.add_one();
+                    if let Some(id) = self.hub.id(channel.as_str()) {
+                        self.on_gap(id, Duration::ZERO);
+                    }
                 }
                 LinkEvent::Odd(odd) => {
                     redis.warn(odd_text(odd), format_args!("{}", odd_text(odd)), now);
@@ -226,16 +244,23 @@ impl Server {
 
     fn on_live(&mut self, now: Now) {
         let Some(redis) = &mut self.redis else { return };
+        redis.down = None;
         match redis.gap_since.take() {
             None => {
                 let what = format_args!("{}: connected", redis.address);
                 redis.quiet.say(log::Level::Info, "connected", what, now);
             }
             Some(since) => {
+                self.site.metrics.redis_reconnects.add_one();
                 let gap = now.since_start.saturating_sub(since);
+                let told = if self.site.closes_on_gap {
+                    "they are closed with 1012, so that they come back and fetch it (--on-gap)"
+                } else {
+                    "they are not told (--on-gap)"
+                };
                 let what = format_args!(
                     "{}: connected again after {:.1} s; what was published meanwhile is lost to \
-                     everybody who is connected here",
+                     everybody who is connected here; {told}",
                     redis.address,
                     gap.as_secs_f64(),
                 );
@@ -249,7 +274,7 @@ impl Server {
         if let Some(redis) = &mut self.redis {
             redis.gap_since = Some(now.since_start);
         }
-        self.hub.link_lost(|channel| channel.as_str() == AWAKE);
+        self.hub.link_lost(|channel| channel.as_str() == AWAKE, now);
     }
 
     /// Redis will not give us this channel (any more): nobody is left sitting on a dead one.

@@ -1,21 +1,21 @@
 //! Clients come, want something, and go.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use mio::Interest;
-use mio::net::TcpStream;
 use slotmap::Key as _;
 
+use super::listener::Newcomer;
 use super::peer::Peer;
 use super::tap::Tap;
 use super::{Server, token};
 use crate::broadcast::Rest;
+use crate::channel::Channel;
 use crate::conn::{Conn, Event};
 use crate::http::{Response, Status};
 use crate::hub::{ClientId, HubEvent, Unavailable};
 use crate::now::Now;
-use crate::site::unavailable;
+use crate::site::{Entrance, Question, unavailable};
 
 impl Server {
     pub(super) fn accept(&mut self, now: Now) {
@@ -29,17 +29,23 @@ impl Server {
                     listener.pause(now, &self.site.limits);
                     break;
                 }
+                let is_admin = listener.is_admin();
                 let accepted = listener.accept(now, &self.site.limits);
-                let Some((socket, address)) = accepted else { break };
-                self.welcome(socket, address, now);
+                let Some(newcomer) = accepted else { break };
+                let from_loopback = newcomer.address.ip().is_loopback();
+                self.welcome(newcomer, Entrance { from_loopback, is_admin }, now);
             }
         }
     }
 
-    fn welcome(&mut self, socket: TcpStream, address: SocketAddr, now: Now) {
+    fn welcome(&mut self, newcomer: Newcomer, entrance: Entrance, now: Now) {
+        let Newcomer { socket, address, is_one_too_many } = newcomer;
+        self.site.metrics.connections.add_one();
         let most = self.site.max_connections;
-        let mut conn = Conn::new(Rc::clone(&self.site), address.ip().is_loopback(), now);
-        if self.peers.len() >= most {
+        let mut conn = Conn::new(Rc::clone(&self.site), entrance, now);
+        if is_one_too_many {
+            conn.turn_away(now);
+        } else if self.peers.len() >= most {
             let what = format_args!(
                 "refused {address}: there are {most} connections (see --max-connections)"
             );
@@ -89,11 +95,17 @@ impl Server {
     fn on_wish(&mut self, id: ClientId, wish: Event, now: Now) -> Option<Response> {
         match wish {
             Event::Wants(channels) => {
+                let is_new = |channel: &&Channel| self.hub.id(channel.as_str()).is_none();
+                let new = channels.iter().filter(is_new).count();
+                if self.hub.channels() + new > self.site.limits.channels {
+                    return Some(unavailable("the server has as many channels as it takes"));
+                }
                 self.hub.want(id, &channels, self.is_bus_reachable());
                 None
             }
             Event::Publish { channel, body } => self.publish(id, &channel, &body, now),
-            Event::IsReady => Some(self.readiness()),
+            Event::Asks(Question::IsReady) => Some(self.readiness()),
+            Event::Asks(Question::Metrics) => Some(self.metrics(now)),
         }
     }
 
@@ -158,6 +170,9 @@ impl Server {
                     peer.conn.answer(&answer, now);
                     self.serve(id, now);
                 }
+                HubEvent::Gap(channel, since) => {
+                    self.on_gap(channel, now.since_start.saturating_sub(since));
+                }
             }
         }
     }
@@ -184,7 +199,9 @@ impl Server {
             }
             self.hub.withdraw(id);
             // Dropping the socket closes it, and the poll forgets it.
-            self.peers.remove(id);
+            if let Some(peer) = self.peers.remove(id) {
+                peer.conn.count_abnormal_end();
+            }
         }
     }
 }

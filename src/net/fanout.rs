@@ -2,11 +2,19 @@
 
 use super::Server;
 use crate::broadcast::Delivery;
-use crate::hub::ClientId;
+use crate::hub::{ChannelId, ClientId};
 use crate::now::Now;
 use crate::websocket::close::CloseCode;
 
 impl Server {
+    /// A message for everybody on this channel: how many that are.
+    pub(super) fn append(&mut self, channel: ChannelId, payload: &[u8], now: Now) -> usize {
+        let clients = self.broadcast.append(channel, payload);
+        self.site.metrics.message(payload.len(), clients);
+        self.appended.get_or_insert(now.since_start);
+        clients
+    }
+
     /// One turn's share of the passes: every client that can take bytes gets all that its log holds
     /// for it, in one write.
     pub(super) fn deliver(&mut self, now: Now) {
@@ -65,6 +73,7 @@ impl Server {
                  there is too much to hold"
             );
             self.quiet.say(log::Level::Warn, "too slow", what, now);
+            self.site.metrics.lagged.add_one();
             peer.conn.close(CloseCode::TRY_AGAIN_LATER, "too slow", now);
             self.follow_up(id, now);
         }

@@ -6,26 +6,42 @@ use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
+use rustix::fd::OwnedFd;
+use rustix::io::{Errno, dup};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::limits::Limits;
 use crate::now::Now;
 use crate::quiet::Quiet;
 
+/// Somebody who was accepted.
+#[derive(Debug)]
+pub(super) struct Newcomer {
+    pub(super) socket: TcpStream,
+    pub(super) address: SocketAddr,
+    /// It has the descriptor that was spare, and can only be told so.
+    pub(super) is_one_too_many: bool,
+}
+
 /// One listening socket.
 #[derive(Debug)]
 pub(super) struct Listener {
     socket: TcpListener,
+    /// It is for operators.
+    is_admin: bool,
     /// Told once by the poll and true until accepting finds nothing more.
     is_ready: bool,
     /// Out of descriptors: not before this time since the start.
     paused_until: Option<Duration>,
+    /// A descriptor that is good for nothing but to be given up, for a newcomer who has to be told
+    /// that there is none.
+    spare: Option<OwnedFd>,
     quiet: Quiet,
 }
 
 impl Listener {
     /// Binds and listens.
-    pub(super) fn bind(address: SocketAddr, limits: &Limits) -> io::Result<Self> {
+    pub(super) fn bind(address: SocketAddr, is_admin: bool, limits: &Limits) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // A restart need not wait for the TIME_WAIT of the connections that we closed first.
         socket.set_reuse_address(true)?;
@@ -44,7 +60,8 @@ impl Listener {
         socket.bind(&address.into())?;
         socket.listen(limits.listen_queue)?;
         let socket = TcpListener::from_std(socket.into());
-        Ok(Self { socket, is_ready: true, paused_until: None, quiet: Quiet::default() })
+        let quiet = Quiet::default();
+        Ok(Self { socket, is_admin, is_ready: true, paused_until: None, spare: None, quiet })
     }
 
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
@@ -53,6 +70,10 @@ impl Listener {
 
     pub(super) fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
+    }
+
+    pub(super) fn is_admin(&self) -> bool {
+        self.is_admin
     }
 
     pub(super) fn on_readable(&mut self) {
@@ -70,12 +91,21 @@ impl Listener {
     }
 
     /// The next newcomer, or `None` if there is none or accepting is paused.
-    pub(super) fn accept(&mut self, now: Now, limits: &Limits) -> Option<(TcpStream, SocketAddr)> {
+    pub(super) fn accept(&mut self, now: Now, limits: &Limits) -> Option<Newcomer> {
         while self.is_ready(now.since_start) {
-            match self.socket.accept() {
-                Ok(newcomer) => {
+            if self.spare.is_none() {
+                self.spare = dup(&self.socket).ok();
+            }
+            let mut accepted = self.socket.accept();
+            let is_out = accepted.as_ref().is_err_and(is_out_of_descriptors);
+            let is_one_too_many = is_out && self.spare.take().is_some();
+            if is_one_too_many {
+                accepted = self.socket.accept();
+            }
+            match accepted {
+                Ok((socket, address)) => {
                     self.paused_until = None;
-                    return Some(newcomer);
+                    return Some(Newcomer { socket, address, is_one_too_many });
                 }
                 Err(error) => self.on_error(&error, now, limits),
             }
@@ -108,4 +138,8 @@ impl Listener {
     pub(super) fn pause(&mut self, now: Now, limits: &Limits) {
         self.paused_until = Some(now.since_start + limits.accept_pause);
     }
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }

@@ -14,6 +14,8 @@
 //! | `bus.rs`, `upstream.rs`, `resolve.rs` | Redis: what comes, over which socket, at which address |
 //! | `publishing.rs`, `awake.rs` | what clients publish, and what the server itself says |
 //! | `fanout.rs` | from the logs to the sockets |
+//! | `measure.rs` | what is measured, and what there is when somebody asks |
+//! | `gaps.rs` | what is told to whom may have missed something |
 //! | `start.rs`, `stop.rs`, `clock.rs` | how it begins and ends, and what time it is |
 //! | `publish.rs` | no part of the loop: the command `barewire publish` |
 
@@ -32,7 +34,9 @@ mod bus;
 mod clients;
 mod clock;
 mod fanout;
+mod gaps;
 mod listener;
+mod measure;
 mod peer;
 pub mod publish;
 mod publishing;
@@ -54,6 +58,7 @@ use slotmap::{Key, KeyData, SlotMap};
 use self::awake::Awake;
 use self::bus::Redis;
 use self::clock::Clock;
+use self::gaps::Gaps;
 use self::listener::Listener;
 use self::peer::Peer;
 pub use self::start::serve;
@@ -92,6 +97,9 @@ pub struct Server {
     broadcast: Broadcast,
     awake: Option<Awake>,
     redis: Option<Redis>,
+    gaps: Gaps,
+    /// When the first of the messages came that are on their way to somebody.
+    appended: Option<Duration>,
     timers: Timers<ClientId>,
     /// Peers that have more input than one turn's budget.
     again: Vec<ClientId>,
@@ -107,12 +115,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds the addresses and gets ready to run.
+    /// Binds the addresses, those for clients and those for operators, and gets ready to run.
     ///
     /// # Errors
     /// The address that could not be bound, and why; or what else the system refused.
     pub fn bind(
         addresses: &[SocketAddr],
+        admin_addresses: &[SocketAddr],
         redis: Option<RedisAddress>,
         mut site: Site,
     ) -> io::Result<Self> {
@@ -122,14 +131,16 @@ impl Server {
             Redis::new(address, site.max_publish_bytes, clock.seed(), poll.registry())
         });
         let mut listeners = Vec::new();
-        for (index, address) in addresses.iter().enumerate() {
+        let public = addresses.iter().map(|address| (address, false));
+        let admin = admin_addresses.iter().map(|address| (address, true));
+        for (index, (address, is_admin)) in public.chain(admin).enumerate() {
             let named = |error: io::Error| {
                 io::Error::new(
                     error.kind(),
                     format!("cannot listen on {address}: {error} (choose another with --bind)"),
                 )
             };
-            let mut listener = Listener::bind(*address, &site.limits).map_err(named)?;
+            let mut listener = Listener::bind(*address, is_admin, &site.limits).map_err(named)?;
             listener.register(poll.registry(), Token(index))?;
             listeners.push(listener);
         }
@@ -147,6 +158,8 @@ impl Server {
             broadcast: Broadcast::new(site.backlog_bytes, site.limits.all_logs_bytes),
             awake: site.awake.map(Awake::new),
             redis: redis.transpose()?,
+            gaps: Gaps::default(),
+            appended: None,
             timers: Timers::default(),
             again: Vec::new(),
             over: Vec::new(),
@@ -159,9 +172,11 @@ impl Server {
         })
     }
 
-    /// The addresses that the server listens on: where a port of 0 was asked for, the one it got.
-    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.listeners.iter().filter_map(|listener| listener.address().ok())
+    /// The addresses that the server listens on, for operators or for clients: where a port of 0 was
+    /// asked for, the one it got.
+    pub fn addresses(&self, is_admin: bool) -> impl Iterator<Item = SocketAddr> {
+        let those = self.listeners.iter().filter(move |listener| listener.is_admin() == is_admin);
+        those.filter_map(|listener| listener.address().ok())
     }
 
     /// Serves until a signal ends it.
@@ -202,11 +217,13 @@ impl Server {
         self.settle(now);
         self.deliver(now);
         self.close_lagging(now);
+        self.tell_of_gaps(now);
         self.expire(now);
         self.settle(now);
         self.speak_to_bus(now);
         self.drain(now);
         self.reap();
+        self.time_turn(now);
         Ok(())
     }
 
@@ -227,6 +244,7 @@ impl Server {
             .chain(self.timers.next_deadline())
             .chain(awake)
             .chain(redis)
+            .chain(self.gaps.deadline())
             .chain(self.drain_deadline())
             .min()?;
         Some(next.saturating_sub(now.since_start))

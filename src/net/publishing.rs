@@ -2,7 +2,7 @@
 
 use slotmap::{Key, KeyData};
 
-use super::bus::reason_kind;
+use super::bus::{Redis, reason_kind};
 use super::{PUBLISHER, Server};
 use crate::channel::Channel;
 use crate::http::{Response, Status};
@@ -30,7 +30,7 @@ impl Server {
                     "not published: much that was published before is still on its way",
                 ));
             }
-            return Some(published(self.publish_here(channel, body)));
+            return Some(published(self.publish_here(channel, body, now)));
         };
         if !redis.is_live() {
             return Some(failed(PublishFailure::Unreachable));
@@ -41,9 +41,9 @@ impl Server {
     }
 
     /// Into the channel's log, if anybody subscribes to it.
-    fn publish_here(&mut self, channel: &Channel, body: &[u8]) -> u64 {
+    fn publish_here(&mut self, channel: &Channel, body: &[u8], now: Now) -> u64 {
         let Some(id) = self.hub.id(channel.as_str()) else { return 0 };
-        u64::try_from(self.broadcast.append(id, body)).unwrap_or(u64::MAX)
+        u64::try_from(self.append(id, body, now)).unwrap_or(u64::MAX)
     }
 
     pub(super) fn on_publisher_events(&mut self, now: Now) {
@@ -74,7 +74,9 @@ impl Server {
         if self.is_bus_reachable() {
             return Response::text(Status::Ok, "ready");
         }
-        unavailable("not ready, because Redis cannot be reached")
+        let reason = self.redis.as_ref().and_then(Redis::down);
+        let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
+        unavailable(&format!("not ready, because Redis cannot be reached{reason}"))
     }
 
     fn reply(&mut self, id: ClientId, answer: &Response, now: Now) {

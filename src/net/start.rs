@@ -20,11 +20,12 @@ use crate::websocket::message::MessageLimits;
 /// An address that cannot be bound, and which; or that the system refuses what every server needs.
 pub fn serve(options: Options) -> io::Result<()> {
     let port_alone = options.port_alone;
-    let (bind, redis) = (options.bind.clone(), options.redis.clone());
+    let (bind, admin, redis) =
+        (options.bind.clone(), options.admin_bind.clone(), options.redis.clone());
     let drain = options.drain;
     let mut site = site(options);
     site.max_connections = within_descriptors(site.max_connections, &mut site.limits);
-    let mut server = Server::bind(&bind, redis.clone(), site)?;
+    let mut server = Server::bind(&bind, &admin, redis.clone(), site)?;
     server.drain_within(drain);
     log::info!("{}", start_line(&server, redis.as_ref(), port_alone));
     server.run()?;
@@ -37,9 +38,11 @@ pub fn serve(options: Options) -> io::Result<()> {
 fn site(options: Options) -> Site {
     let limits = Limits::default();
     let loopback_only = options.bind.iter().all(|address| address.ip().is_loopback());
+    let publish_only_here =
+        loopback_only && options.admin_bind.iter().all(|address| address.ip().is_loopback());
     let publishing = match options.publish_token {
         Some(token) => Publishing::WithToken(token),
-        None if options.redis.is_none() && loopback_only => Publishing::FromThisMachine,
+        None if options.redis.is_none() && publish_only_here => Publishing::FromThisMachine,
         None => Publishing::Off,
     };
     Site {
@@ -51,6 +54,7 @@ fn site(options: Options) -> Site {
         idle_timeout: options.idle_timeout,
         origins: OriginPolicy { allowed: options.origins, loopback_only },
         channels: options.channels,
+        has_admin: !options.admin_bind.is_empty(),
         has_redis: options.redis.is_some(),
         echo: options.echo,
         deflate: options.deflate,
@@ -59,6 +63,7 @@ fn site(options: Options) -> Site {
         max_publish_bytes: options.max_publish_bytes,
         backlog_bytes: options.backlog_bytes,
         awake: options.awake,
+        closes_on_gap: options.closes_on_gap,
         limits,
         ..Site::default()
     }
@@ -94,9 +99,12 @@ fn start_line(server: &Server, redis: Option<&RedisAddress>, port_alone: bool) -
     let mut parts = vec![format!(
         "barewire {} on {}{}",
         env!("CARGO_PKG_VERSION"),
-        join(server.addresses().map(http_url)),
+        join(server.addresses(false).map(http_url)),
         if port_alone { " (every address, because PORT is set)" } else { "" },
     )];
+    if site.has_admin {
+        parts.push(format!("operators: {}", join(server.addresses(true).map(http_url))));
+    }
     parts.push(match redis {
         Some(address) => format!("bus: {address}"),
         None => "bus: this process alone, a demo (--redis URL for more)".to_owned(),

@@ -16,10 +16,11 @@ pub(super) const SERVE: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     ": what is published to a channel reaches every WebSocket on it
 
-Usage: barewire [FLAGS]
+Usage: barewire [FLAGS]                  (without any: a demo on localhost:8080)
        barewire publish CHANNEL MESSAGE       (see: barewire publish -h)
 
   --bind ADDR            listen here *                         [127.0.0.1:8080]
+  --admin-bind ADDR      health, metrics, publishing: only here *
   --redis URL            redis://[user:password@]host[:port] or unix:/path
   --channel GLOB         clients may subscribe to these *                [ruby]
   --origin ORIGIN        pages from there may connect too *
@@ -27,6 +28,7 @@ Usage: barewire [FLAGS]
   --awake TIME           say so on channel awake, or off   [5s without --redis]
   --publish-token TOKEN  who presents it may POST /publish
   --deflate              compress for clients that offer it              [off]
+  --on-gap close|keep    after lost messages, close with 1012, or stay   [close]
   --max-connections N    clients at once                   [open files less 64]
   --max-message SIZE     largest message from a client                    [64k]
   --max-publish SIZE     largest message to clients                        [1m]
@@ -38,10 +40,8 @@ Usage: barewire [FLAGS]
 
 * may be repeated. A SIZE is 512, 64k, 1m; a TIME is 500ms, 30s, 5m, 1h. Every
 flag has a variable, and beats it: REDIS_URL; PORT or BAREWIRE_BIND; and so on
-to BAREWIRE_IDLE_TIMEOUT; lists with commas. Put secrets there: all who are on
-the machine can read arguments. Without Redis, publishing needs no token here.
+to BAREWIRE_ON_GAP; lists with commas. Put secrets there, not into arguments.
 
-  barewire                                 a demo at http://localhost:8080
   REDIS_URL=redis://localhost barewire --channel ruby --channel 'news.*'
   barewire publish ruby 'it is {time}' --every 5s
 "
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn clap_accepts_the_help_as_a_table() {
         command().debug_assert();
-        assert_eq!(flags(SERVE).count(), 15);
+        assert_eq!(flags(SERVE).count(), 17);
         assert_eq!(flags(SERVE).next(), Some("--bind ADDR"));
         assert_eq!(
             flags(PUBLISH).collect::<Vec<_>>(),

@@ -41,6 +41,8 @@ const FRAME_HEADER_BYTES: usize = 10;
 pub struct Options {
     /// Where to listen; at least one address.
     pub bind: Vec<SocketAddr>,
+    /// Where operators are answered, and nobody else; if none, clients' addresses do that too.
+    pub admin_bind: Vec<SocketAddr>,
     /// Whether `PORT` alone said where: every address of the machine, which the start line tells.
     pub port_alone: bool,
     /// The bus; without it, the bus is inside the process.
@@ -59,6 +61,8 @@ pub struct Options {
     pub deflate: bool,
     /// Clients at once; else as many as there are descriptors.
     pub max_connections: Option<usize>,
+    /// Whether subscribers are closed after messages may have been lost; else they are not told.
+    pub closes_on_gap: bool,
     /// The largest message from a client.
     pub max_message_bytes: usize,
     /// The largest message to clients.
@@ -157,6 +161,7 @@ fn serve(given: &Given<'_>) -> Result<Options, Usage> {
     let drain = given.one("drain", values::time_or_off)?;
     Ok(Options {
         bind,
+        admin_bind: given.many("admin-bind", values::address)?,
         port_alone: port.is_some(),
         redis,
         channels,
@@ -166,6 +171,7 @@ fn serve(given: &Given<'_>) -> Result<Options, Usage> {
         publish_token: given.one("publish-token", Secret::new)?,
         deflate: given.switch("deflate")?.unwrap_or(false),
         max_connections: given.one("max-connections", values::number)?,
+        closes_on_gap: given.one("on-gap", values::on_gap)?.unwrap_or(true),
         max_message_bytes: given.one("max-message", values::size)?.unwrap_or(64 << 10),
         max_publish_bytes: given.one("max-publish", values::size)?.unwrap_or(1 << 20),
         backlog_bytes: given.one("backlog", values::size)?.unwrap_or(2 << 20),

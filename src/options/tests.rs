@@ -85,7 +85,7 @@ fn compression_is_off_until_asked_for_and_only_in_a_build_that_can() {
 #[test]
 fn every_flag_has_a_variable_that_it_beats() {
     type Shown = fn(&Options) -> String;
-    let table: [(&str, &str, &str, &str, Shown); 13] = [
+    let table: [(&str, &str, &str, &str, Shown); 15] = [
         ("--bind", "BAREWIRE_BIND", "127.0.0.1:1", "127.0.0.1:2", |o| format!("{:?}", o.bind)),
         ("--redis", "REDIS_URL", "redis://a", "redis://b", |o| format!("{:?}", o.redis)),
         ("--channel", "BAREWIRE_CHANNEL", "a", "b", |o| globs(o).join(",")),
@@ -94,6 +94,10 @@ fn every_flag_has_a_variable_that_it_beats() {
         ("--publish-token", "BAREWIRE_PUBLISH_TOKEN", "a", "b", |o| {
             format!("{:?}", o.publish_token.as_ref().map(|token| token.matches(b"a")))
         }),
+        ("--admin-bind", "BAREWIRE_ADMIN_BIND", "[::1]:1", "[::1]:2", |o| {
+            format!("{:?}", o.admin_bind)
+        }),
+        ("--on-gap", "BAREWIRE_ON_GAP", "keep", "close", |o| o.closes_on_gap.to_string()),
         ("--max-connections", "BAREWIRE_MAX_CONNECTIONS", "1", "2", |o| {
             format!("{:?}", o.max_connections)
         }),

@@ -110,6 +110,15 @@ pub(super) fn time_or_off(text: &str) -> Result<Option<Duration>, Advice> {
     }
 }
 
+/// What is done after a gap: whether to close.
+pub(super) fn on_gap(text: &str) -> Result<bool, Advice> {
+    match text {
+        "close" => Ok(true),
+        "keep" => Ok(false),
+        _ => Err("write close or keep"),
+    }
+}
+
 /// A switch.
 pub(super) fn switch(text: &str) -> Result<bool, Advice> {
     match text {

@@ -41,8 +41,15 @@ impl CloseCode {
     pub const POLICY: Self = Self(1008);
     /// 1009: the message is larger than this server takes.
     pub const TOO_BIG: Self = Self(1009);
+    /// 1012 (IANA): something was begun anew, and so should the client.
+    pub const SERVICE_RESTART: Self = Self(1012);
     /// 1013 (IANA): too much to do, or a client too slow; come back later.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
+
+    /// 1005, as a number that stands in no frame: the Close had no code.
+    pub const NONE: u16 = 1005;
+    /// 1006, as a number that stands in no frame: there was no Close.
+    pub const ABNORMAL: u16 = 1006;
 
     /// The code of a Close frame that was received, or `None` where RFC 6455 section 7.4 and the
     /// IANA registry let nobody send it.

@@ -55,7 +55,7 @@
 //! | --- | --- | --- |
 //! | 4.2.1: the key decodes to 16 bytes | any length but 0 is accepted | the most copied curl command for WebSocket sends `Hello, world!`, which is 13; the key is a proof that the *server* understood, and its length protects nobody |
 //! | 4.1: the key is base64 | its unused last bits may be set | the RFC's own sample has them set (erratum 3150) |
-//! | 7.4.1 defines close codes up to 1015 | 1012, 1013 and 1014 are accepted, and 1013 is sent | IANA registered them later, in the way that section 7.4.2 foresees |
+//! | 7.4.1 defines close codes up to 1015 | 1012, 1013 and 1014 are accepted, and 1012 and 1013 are sent | IANA registered them later, in the way that section 7.4.2 foresees |
 //! | 7.4.2: 1016 to 2999 are for future revisions | refused with 1002 | none is registered, so a peer that sends one is mistaken; Autobahn 7.9 expects it for those that it tries |
 //! | 5.4: a message may have any number of fragments | more than a limit end with 1008 | empty fragments are free for the sender and not for us (section 10.4 allows limits) |
 //! | 5.4: fragments exist so that none has to buffer a message | a message is handed out whole | every user of this crate needs it whole, and its size is limited (1009) |

@@ -315,6 +315,13 @@ impl Client {
         }
     }
 
+    /// Sends a ping and expects the pong, past messages.
+    #[track_caller]
+    pub(crate) fn is_answered(&mut self) {
+        self.send_frame(0x89, b"there?");
+        while self.frame() != Frame::pong(b"there?") {}
+    }
+
     /// A whole frame from a client: `first` is FIN, RSV and opcode.
     #[track_caller]
     pub(crate) fn send_frame(&mut self, first: u8, payload: &[u8]) {

@@ -22,6 +22,7 @@
 )]
 
 pub(crate) mod client;
+pub(crate) mod fault;
 pub(crate) mod redis;
 
 use std::collections::BTreeMap;
@@ -34,8 +35,16 @@ use std::time::{Duration, Instant};
 pub(crate) use self::client::Client;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// The program under test.
-pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_barewire");
+/// The program under test: the one that cargo has built for this, or the one that `BAREWIRE_BINARY` names,
+/// as a release build.
+pub(crate) fn binary() -> String {
+    std::env::var("BAREWIRE_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_barewire").to_owned())
+}
+
+/// Whether that is a release build.
+pub(crate) fn is_release() -> bool {
+    !cfg!(debug_assertions) || std::env::var_os("BAREWIRE_BINARY").is_some()
+}
 
 /// How long anything may take that should happen soon. Generous, because the machine may be busy:
 /// a test that passes does not wait for it.
@@ -56,6 +65,11 @@ pub(crate) fn is_long() -> bool {
     std::env::var_os("BAREWIRE_LONG").is_some()
 }
 
+/// Whether the forms are wanted that take as long as somebody has time; `tests/run --soak` sets it.
+pub(crate) fn is_soak() -> bool {
+    std::env::var_os("BAREWIRE_SOAK").is_some()
+}
+
 /// For what needs a program that is not there: fails in CI, and elsewhere says loudly that the test
 /// did nothing.
 pub(crate) fn missing(what: &str, install: &str) {
@@ -65,7 +79,7 @@ pub(crate) fn missing(what: &str, install: &str) {
 
 /// The program with an environment that no setting of this machine leaks into.
 pub(crate) fn barewire() -> Command {
-    clean(Command::new(BINARY))
+    clean(Command::new(binary()))
 }
 
 fn clean(mut command: Command) -> Command {
@@ -196,7 +210,7 @@ impl Server {
     pub(crate) fn start_with_descriptors(limit: u32, args: &[&str]) -> Self {
         let mut shell = clean(Command::new("sh"));
         let script = format!("ulimit -n {limit}; exec \"$0\" --bind 127.0.0.1:0 \"$@\"");
-        Self::spawn(shell.args(["-c", &script, BINARY]).args(args))
+        Self::spawn(shell.args(["-c", &script, &binary()]).args(args))
     }
 
     /// Starts a command that ends in the program, and waits for its start line.
@@ -240,6 +254,16 @@ impl Server {
         while !self.log().contains(text) {
             let log = self.log();
             assert!(start.elapsed() < SOON, "the log never says {text:?}; it says:\n{log}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Asks again and again until the answer is true, and fails after `within`, with the log.
+    #[track_caller]
+    pub(crate) fn eventually(&self, what: &str, within: Duration, mut is_so: impl FnMut() -> bool) {
+        let start = Instant::now();
+        while !is_so() {
+            assert!(start.elapsed() < within, "not within {within:?}: {what}\n{}", self.log());
             thread::sleep(Duration::from_millis(5));
         }
     }
@@ -295,6 +319,13 @@ impl Server {
 
     pub(crate) fn is_alive(&mut self) -> bool {
         self.process.is_alive()
+    }
+
+    /// What `/metrics` says for a name, with its labels: 0 if it is not there.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let text = self.client().get("/metrics").text();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0.0, |value| value.parse().expect("a number"))
     }
 
     /// One figure of `/proc/PID/status`, such as `VmRSS` or `Threads`.

@@ -64,6 +64,12 @@ impl RedisServer {
         self.process = None;
     }
 
+    /// Ends it at once, with whatever it was doing.
+    pub(crate) fn kill(&mut self) {
+        self.process.as_ref().expect("it runs").signal(Signal::KILL);
+        self.process = None;
+    }
+
     /// Stops it in the middle of whatever it does: its port accepts, and nothing answers.
     pub(crate) fn freeze(&self) {
         self.process.as_ref().expect("it runs").signal(Signal::STOP);

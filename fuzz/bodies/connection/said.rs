@@ -145,7 +145,7 @@ fn check_published(requests: &[Request], answered: usize, heard: &Heard) {
     };
     let published = heard.events.iter().filter_map(|(_, event)| match event {
         Event::Publish { channel, body } => Some((channel.to_string(), body.clone())),
-        Event::Wants(_) | Event::IsReady => None,
+        Event::Wants(_) | Event::Asks(_) => None,
     });
     let published: Vec<_> = published.collect();
     let mut sent = posted(requests);

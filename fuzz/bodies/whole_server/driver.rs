@@ -21,7 +21,7 @@ use barewire::http::{Response, Status};
 use barewire::hub::{ClientId, Hub, HubEvent, Unavailable};
 use barewire::now::Now;
 use barewire::redis::{ConnectFailure, Credentials, Ended, Link, LinkEvent};
-use barewire::site::{Site, unavailable};
+use barewire::site::{Entrance, Site, unavailable};
 use barewire::timers::{Timers, rounded};
 use barewire::websocket::close::CloseCode;
 use slotmap::SlotMap;
@@ -114,7 +114,7 @@ impl Server {
 
     fn accept(&mut self, now: Now) {
         for wire in std::mem::take(&mut self.newcomers) {
-            let conn = Conn::new(Rc::clone(&self.site), true, now);
+            let conn = Conn::new(Rc::clone(&self.site), Entrance::LOOPBACK, now);
             let id = self.peers.insert(Peer {
                 wire,
                 conn,
@@ -190,6 +190,8 @@ impl Server {
                     peer.conn.answer(&answer, now);
                     self.serve(id, now);
                 }
+                // As with `--on-gap keep`: the model knows what was published meanwhile.
+                HubEvent::Gap(..) => {}
             }
         }
     }
@@ -304,7 +306,7 @@ impl Server {
                     }
                 }
                 LinkEvent::Subscribed(channel) => self.hub.acknowledged(channel.as_str()),
-                LinkEvent::Down { was_live: true, .. } => self.hub.link_lost(|_| false),
+                LinkEvent::Down { was_live: true, .. } => self.hub.link_lost(|_| false, now),
                 LinkEvent::Denied { channel, .. } => self.on_denied(&channel, now),
                 LinkEvent::Live | LinkEvent::Down { .. } | LinkEvent::TooLarge { .. } => {}
                 LinkEvent::Odd(odd) => panic!("this Redis does nothing odd: {odd:?}"),

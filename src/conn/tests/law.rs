@@ -13,7 +13,7 @@ fn replay(bytes: &[u8], cuts: &[usize]) -> (Vec<u8>, bool) {
     // Small, so that bombs are cheap.
     let messages = MessageLimits { max_message_bytes: 1_000, max_fragments: 6 };
     let site = Site { deflate: true, messages, ..Site::default() };
-    let mut conn = Conn::new(Rc::new(site), true, START);
+    let mut conn = Conn::new(Rc::new(site), Entrance::LOOPBACK, START);
     let mut output = Vec::new();
     let mut rest = bytes;
     let mut cuts = cuts.iter().copied().cycle();
@@ -29,7 +29,7 @@ fn replay(bytes: &[u8], cuts: &[usize]) -> (Vec<u8>, bool) {
                     let text = String::from_utf8(body).unwrap();
                     conn.answer(&Response::text(Status::Ok, text), START);
                 }
-                Event::IsReady => conn.answer(&Response::text(Status::Ok, "ready"), START),
+                Event::Asks(_) => conn.answer(&Response::text(Status::Ok, "ready"), START),
             }
             output.extend(drain_bytes(&mut conn));
         }
@@ -205,7 +205,7 @@ fn compressed_conversations_are_answered_in_kind_and_bombs_are_not() {
 #[cfg(feature = "deflate")]
 fn closing_reads_past_compressed_messages_too() {
     let site = Site { deflate: true, ..Site::default() };
-    let mut conn = Conn::new(Rc::new(site), true, START);
+    let mut conn = Conn::new(Rc::new(site), Entrance::LOOPBACK, START);
     let offered = String::from_utf8_lossy(UPGRADE)
         .replace("Connection", "Sec-WebSocket-Extensions: permessage-deflate\r\nConnection");
     send(&mut conn, offered.as_bytes());
@@ -221,7 +221,8 @@ fn closing_reads_past_compressed_messages_too() {
 fn little_is_read_at_once_from_who_may_compress() {
     let limits = Limits::default();
     let reads = |deflate: bool, offer: &str| {
-        let mut conn = Conn::new(Rc::new(Site { deflate, ..Site::default() }), true, START);
+        let mut conn =
+            Conn::new(Rc::new(Site { deflate, ..Site::default() }), Entrance::LOOPBACK, START);
         let before = conn.read_limit();
         let head =
             String::from_utf8_lossy(UPGRADE).replace("Connection", &format!("{offer}Connection"));

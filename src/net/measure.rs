@@ -1,0 +1,57 @@
+//! What is measured of each turn, and what there is when somebody asks.
+
+use std::fs;
+use std::time::Duration;
+
+use rustix::process::{Resource, getrlimit};
+
+use super::Server;
+use crate::http::{Response, Status};
+use crate::metrics::{Gauges, Process};
+use crate::now::Now;
+
+impl Server {
+    /// A turn that began at `began` ends.
+    pub(super) fn time_turn(&mut self, began: Now) {
+        let ends = self.clock.now().since_start;
+        self.site.metrics.turns.observe(ends.saturating_sub(began.since_start));
+        if !self.broadcast.has_deliveries()
+            && let Some(appended) = self.appended.take()
+        {
+            self.site.metrics.deliveries_took.observe(ends.saturating_sub(appended));
+        }
+    }
+
+    /// The answer to `GET /metrics`.
+    pub(super) fn metrics(&self, now: Now) -> Response {
+        let redis = self.redis.as_ref().map(|redis| (redis.is_live(), redis.round_trip()));
+        let text = self.site.metrics.text(&Gauges {
+            connections: self.peers.len(),
+            subscribers: self.broadcast.clients(),
+            channels: self.hub.channels(),
+            log_bytes: self.broadcast.log_bytes(),
+            redis,
+            process: process(now),
+        });
+        let kind = "text/plain; version=0.0.4; charset=utf-8";
+        Response::new(Status::Ok, kind, text.into_bytes().into())
+    }
+}
+
+/// What Linux says about this process in /proc; nothing elsewhere.
+fn process(now: Now) -> Option<Process> {
+    // Of the one thread that does the work, in nanoseconds (the kernel's sched-stats.rst).
+    let run = fs::read_to_string("/proc/self/schedstat").ok()?;
+    let cpu = Duration::from_nanos(run.split(' ').next()?.parse().ok()?);
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let resident_kib: u64 = resident.split_whitespace().next()?.parse().ok()?;
+    Some(Process {
+        cpu,
+        resident_bytes: resident_kib << 10,
+        // The one that the folder is read through counts as well.
+        open_descriptors: fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1),
+        most_descriptors: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
+        started: now.unix.saturating_sub(now.since_start),
+    })
+}
