@@ -22,16 +22,23 @@
 //! * The blocked ones stand in an ordered set besides, so the next to fall off the log is its
 //!   first, and a client that is stuck costs a pass nothing.
 //!
+//! A client on several channels gets what all of their logs owe it in one write, copied together:
+//! a write costs as much as copying many kilobytes, and a burst on a hundred channels would be a
+//! hundred writes for each client (23 times the speed, in `benches/README.md`).
+//!
 //! What a client is sent alone (HTTP answers, pongs, a close) stands in its own outbox and may go
 //! out only at a frame boundary. So whoever drives this asks [`Broadcast::is_inside_frame`] first.
 
 mod log;
+mod pass;
 
 use std::collections::VecDeque;
 
 use slotmap::{SecondaryMap, SlotMap, new_key_type};
 
 use self::log::Log;
+pub use self::pass::Delivery;
+use self::pass::Gathered;
 use crate::hub::{ChannelId, ClientId};
 use crate::websocket::form::{Encoder, Form};
 use crate::websocket::message::Kind;
@@ -56,6 +63,8 @@ pub struct Broadcast {
     /// Logs with a pass to make, each once, in turn: a huge channel waits behind the others after
     /// each of its slices.
     passes: VecDeque<LogId>,
+    /// The delivery that was handed out last, if it was copied together.
+    gathered: Gathered,
     /// Logs in which somebody may have fallen behind by more than the backlog.
     overfull: Vec<LogId>,
 }
@@ -80,15 +89,6 @@ struct Seat {
 struct Inside {
     log: LogId,
     frame_end: u64,
-}
-
-/// Bytes for one client, to be written now. The answer is [`Broadcast::delivered`].
-#[derive(Debug)]
-pub struct Delivery<'a> {
-    /// Whom it is for.
-    pub client: ClientId,
-    /// Whole frames, from the client's cursor to the end of the log.
-    pub bytes: &'a [u8],
 }
 
 /// What a client leaves behind.
@@ -126,6 +126,7 @@ impl Broadcast {
             most_bytes,
             held_bytes: 0,
             passes: VecDeque::new(),
+            gathered: Gathered::default(),
             overfull: Vec::new(),
         }
     }
@@ -137,7 +138,7 @@ impl Broadcast {
         for channel in channels {
             let id = self.log_of(*channel, form);
             if let Some(log) = self.logs.get_mut(id) {
-                let (index, moves) = log.join(client);
+                let (index, moves) = log.join(client, channels.len() > 1);
                 self.reseat(id, moves);
                 seats.push(Seat { log: id, index });
             }
@@ -154,7 +155,7 @@ impl Broadcast {
         for seat in &subscriber.seats {
             let Some(log) = self.logs.get_mut(seat.log) else { continue };
             channels.push(log.channel());
-            let moves = log.leave(seat.index);
+            let moves = log.leave(seat.index, subscriber.seats.len() > 1);
             self.reseat(seat.log, moves);
             self.settle(seat.log);
         }
@@ -182,42 +183,6 @@ impl Broadcast {
             }
         }
         subscribers
-    }
-
-    /// The next bytes to be written, or `None` when every client that can take bytes has all.
-    /// After each, [`Broadcast::delivered`] says how many bytes the socket took.
-    ///
-    /// This is the hot way: for a client that takes all, the two calls together touch its cursor
-    /// and nothing else of its own.
-    pub fn next_delivery(&mut self) -> Option<Delivery<'_>> {
-        let id = loop {
-            let id = *self.passes.front()?;
-            if self.logs.get_mut(id).is_some_and(Log::advance_pass) {
-                break id;
-            }
-            self.passes.pop_front();
-            self.settle(id);
-        };
-        self.logs.get(id)?.delivery()
-    }
-
-    /// The socket took the first `taken` bytes of the delivery that was handed out last. Fewer than
-    /// all means that it is blocked: [`Broadcast::owed`] goes on when it can take more.
-    pub fn delivered(&mut self, taken: usize) {
-        let Some(id) = self.passes.front().copied() else { return };
-        let Some(log) = self.logs.get_mut(id) else { return };
-        let Some((partial, moves)) = log.delivered(taken) else { return };
-        self.reseat(id, moves);
-        self.after_partial_write(id, partial);
-    }
-
-    /// Ends the slice of the pass under way: the next log has its turn.
-    pub fn end_slice(&mut self) {
-        let Some(id) = self.passes.front().copied() else { return };
-        // While more comes in each turn than one turn's slices bring to everybody, one pass follows
-        // the other and the log never leaves the queue.
-        self.settle(id);
-        self.passes.rotate_left(1);
     }
 
     /// True while a pass is not finished: the loop may not sleep.

@@ -11,7 +11,7 @@
 //!         v                                                                       |
 //!    net: fill            one shared read buffer                             net: flush
 //!         v                                                                       ^  one write per client,
-//!    conn                 HTTP head -> upgrade -> frames -> messages              |  channel and pass
+//!    conn                 HTTP head -> upgrade -> frames -> messages              |  and pass
 //!         v                                                                       |
 //!    hub                  who subscribes to which channel                    broadcast: each message
 //!         |                                                                       ^  encoded once

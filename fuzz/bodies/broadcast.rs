@@ -76,8 +76,12 @@ impl Queue {
     }
 
     fn is(&self, bytes: &[u8]) -> bool {
-        let rest = self.frames.iter().try_fold(bytes, |rest, frame| rest.strip_prefix(&frame[..]));
-        rest.is_some_and(<[u8]>::is_empty)
+        self.behind(bytes).is_some_and(<[u8]>::is_empty)
+    }
+
+    /// What stands behind all of its frames, if `bytes` begin with them.
+    fn behind<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        self.frames.iter().try_fold(bytes, |rest, frame| rest.strip_prefix(&frame[..]))
     }
 }
 
@@ -96,6 +100,22 @@ impl Client {
         let is_it = |queue: &Option<Queue>| queue.as_ref().is_some_and(|queue| queue.is(bytes));
         let channel = self.queues.iter().position(is_it);
         channel.expect("all that is owed of one channel")
+    }
+
+    /// The channels of which `bytes` are all that is owed, one behind the other: gathered, for one write.
+    fn channels_of(&self, bytes: &[u8]) -> Vec<usize> {
+        let (mut channels, mut rest) = (Vec::new(), bytes);
+        while !rest.is_empty() {
+            let begins = |channel: &usize| {
+                let queue = self.queues[*channel].as_ref().filter(|queue| !queue.frames.is_empty());
+                queue.is_some_and(|queue| queue.behind(rest).is_some())
+            };
+            let new = (0..self.queues.len()).filter(|channel| !channels.contains(channel));
+            let channel = new.clone().find(begins).expect("all that is owed of some channels");
+            rest = self.queues[channel].as_ref().and_then(|queue| queue.behind(rest)).unwrap();
+            channels.push(channel);
+        }
+        channels
     }
 
     /// The socket has taken so many bytes of what is owed of this channel.
@@ -207,11 +227,20 @@ impl World {
         for _ in 0..deliveries {
             let Some(Delivery { client, bytes }) = self.broadcast.next_delivery() else { return };
             let client = &mut self.clients[client];
-            let channel = client.channel_of(bytes);
-            let queue = client.queues[channel].as_ref().unwrap();
-            assert!(!bytes.is_empty() && !queue.is_blocked, "a pass leaves who is blocked alone");
+            let channels = client.channels_of(bytes);
+            let is_blocked = |channel: &usize| client.queues[*channel].as_ref().unwrap().is_blocked;
+            let blocked = channels.iter().any(is_blocked);
+            assert!(!bytes.is_empty() && !blocked, "a pass leaves who is blocked alone");
             let taken = if client.is_full { 0 } else { bytes.len().min(room) };
-            client.takes(channel, taken);
+            let mut left = taken;
+            for channel in channels {
+                let owed = client.queues[channel].as_ref().unwrap().bytes();
+                client.takes(channel, left.min(owed));
+                left = left.saturating_sub(owed);
+                if left == 0 {
+                    break;
+                }
+            }
             self.broadcast.delivered(taken);
         }
         self.broadcast.end_slice();

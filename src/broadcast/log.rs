@@ -19,6 +19,8 @@ pub(super) struct Log {
     /// Ready cursors in `..ready`, blocked ones behind them.
     cursors: Vec<Cursor>,
     ready: usize,
+    /// Cursors of clients that have others elsewhere.
+    shared: usize,
     /// The blocked cursors by position: who is next to fall off the log.
     blocked: BTreeSet<(u64, ClientId)>,
     /// Every ready cursor stands here or further on.
@@ -70,6 +72,7 @@ impl Log {
             oldest: 0,
             cursors: Vec::new(),
             ready: 0,
+            shared: 0,
             blocked: BTreeSet::new(),
             settled: 0,
             pass: Pass::default(),
@@ -84,8 +87,9 @@ impl Log {
         self.form
     }
 
-    /// A ready cursor at the end of the log.
-    pub(super) fn join(&mut self, client: ClientId) -> (u32, Moves) {
+    /// A ready cursor at the end of the log, of a client that may have others elsewhere.
+    pub(super) fn join(&mut self, client: ClientId, has_others: bool) -> (u32, Moves) {
+        self.shared += usize::from(has_others);
         self.cursors.push(Cursor { client, position: self.end() });
         let index = self.ready;
         let moves = self.swap(index, self.cursors.len().saturating_sub(1));
@@ -93,8 +97,9 @@ impl Log {
         (u32::try_from(index).unwrap_or(u32::MAX), moves)
     }
 
-    pub(super) fn leave(&mut self, index: u32) -> Moves {
+    pub(super) fn leave(&mut self, index: u32, has_others: bool) -> Moves {
         let Some(cursor) = self.cursor(index) else { return Moves::default() };
+        self.shared -= usize::from(has_others);
         let mut hole = position_in_array(index);
         if hole < self.ready {
             // The last ready cursor fills the hole. If a pass is under way, that one was visited,
@@ -141,6 +146,16 @@ impl Log {
     pub(super) fn delivery(&self) -> Option<super::Delivery<'_>> {
         let cursor = self.cursors.get(self.pass.unvisited)?;
         Some(super::Delivery { client: cursor.client, bytes: self.from(cursor.position) })
+    }
+
+    /// Whether some of its clients may have something to get from other logs as well.
+    pub(super) fn is_shared(&self) -> bool {
+        self.shared > 0
+    }
+
+    /// What a ready cursor is behind by; a blocked one has to wait for its socket.
+    pub(super) fn ready_behind(&self, index: u32) -> &[u8] {
+        if position_in_array(index) < self.ready { self.behind(index) } else { &[] }
     }
 
     /// The cursor that the pass stands at moves on by `taken`; short of the end it is blocked.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use proptest::prelude::*;
 use slotmap::SlotMap;
 
+use super::pass::MOST_GATHERED_BYTES;
 use super::*;
 use crate::websocket::deflate::Agreement;
 use crate::websocket::extension;
@@ -247,9 +248,39 @@ fn a_log_is_full_only_through_its_own_pass_never_through_blocked_clients() {
 }
 
 #[test]
+fn what_several_logs_owe_a_client_goes_out_together() {
+    let mut scene = Scene::new(4);
+    let (several, alone) = (scene.client_on(&[0, 1, 2]), scene.client_on(&[1]));
+    for (channel, text) in [(1, &b"one"[..]), (0, b"zero"), (2, b"two"), (3, b"nobody's")] {
+        scene.broadcast.append(scene.channels[channel], text);
+    }
+    // From the pass of channel 1, and up to the middle of what is channel 0's.
+    let all = b"\x81\x03one\x81\x04zero\x81\x03two";
+    let mut room = 8;
+    let mut room = |client| if client == several { std::mem::take(&mut room) } else { usize::MAX };
+    let received = scene.pass(&mut room);
+    assert_eq!(received[&several], all[..8]);
+    assert_eq!(received[&alone], all[..5]);
+    assert!(scene.broadcast.is_inside_frame(several));
+    assert_eq!(scene.resume(several, usize::MAX), all[8..]);
+    assert_eq!(scene.broadcast.log_bytes(), 0);
+}
+
+#[test]
+fn more_than_64_kib_is_not_copied_to_be_written_together() {
+    let mut scene = Scene::new(2);
+    scene.client_on(&[0, 1]);
+    scene.broadcast.append(scene.channels[0], b"x");
+    scene.broadcast.append(scene.channels[1], &[b'x'; MOST_GATHERED_BYTES]);
+    assert_eq!(scene.broadcast.next_delivery().unwrap().bytes, b"\x81\x01x");
+    scene.broadcast.delivered(3);
+    assert_eq!(scene.broadcast.next_delivery().unwrap().bytes.len(), MOST_GATHERED_BYTES + 10);
+}
+
+#[test]
 fn slices_take_turns_between_logs() {
     let mut scene = Scene::new(2);
-    let on_both: Vec<ClientId> = (0..2).map(|_| scene.client_on(&[0, 1])).collect();
+    let clients: Vec<ClientId> = (0..4).map(|n| scene.client_on(&[n % 2])).collect();
     for channel in scene.channels.clone() {
         scene.broadcast.append(channel, b"x");
     }
@@ -262,7 +293,7 @@ fn slices_take_turns_between_logs() {
     }
     let [first, second] = scene.channels[..] else { panic!() };
     assert_eq!(order, [first, second, first, second]);
-    assert!(on_both.iter().all(|client| scene.broadcast.owed(*client).is_none()));
+    assert!(clients.iter().all(|client| scene.broadcast.owed(*client).is_none()));
 }
 
 #[test]
