@@ -91,6 +91,13 @@ struct Inside {
     frame_end: u64,
 }
 
+/// A place in a log.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    log: LogId,
+    position: u64,
+}
+
 /// What a client leaves behind.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Left {
@@ -113,8 +120,8 @@ pub enum Rest {
 }
 
 impl Broadcast {
-    /// No logs yet. A client that falls more than `backlog_bytes` behind in one of them is lagging; and
-    /// whoever is furthest behind, while all of them together hold more than `most_bytes`.
+    /// No logs yet. A client that falls more than `backlog_bytes` behind in one of them is lagging.
+    /// Together they may hold `most_bytes`.
     #[must_use]
     pub fn new(backlog_bytes: usize, most_bytes: usize) -> Self {
         Self {
@@ -241,9 +248,8 @@ impl Broadcast {
         self.settle(id);
     }
 
-    /// A client that has fallen more than the backlog behind, if there is one; else, while all logs
-    /// hold more than they may, whoever is furthest behind. The caller closes it and lets it
-    /// [`Broadcast::leave`]; until then the answer stays the same.
+    /// A client that has fallen more than the backlog behind, if there is one. The caller closes it
+    /// and lets it [`Broadcast::leave`]; until then the answer stays the same.
     pub fn lagging(&mut self) -> Option<ClientId> {
         while let Some(id) = self.overfull.last() {
             match self.logs.get(*id).and_then(Log::worst_lag) {
@@ -251,10 +257,43 @@ impl Broadcast {
                 _ => self.overfull.pop(),
             };
         }
+        None
+    }
+
+    /// The log that blocked clients hold up most, and the bytes down to which all of them together
+    /// have to come; if they hold too much, beside what ready clients are about to get.
+    #[must_use]
+    pub fn fullest(&self) -> Option<(LogId, usize)> {
         if self.held_bytes <= self.most_bytes {
             return None;
         }
-        self.logs.values().filter_map(Log::worst_lag).max().map(|(_, client)| client)
+        let on_its_way: u64 = self.logs.values().map(Log::undelivered).sum();
+        let target = self.most_bytes.saturating_add(usize::try_from(on_its_way).ok()?);
+        if self.held_bytes <= target {
+            return None;
+        }
+        let held_back = |(id, log): (LogId, &Log)| Some((log.held_back()?.0, id));
+        self.logs.iter().filter_map(held_back).max().map(|(_, id)| (id, target))
+    }
+
+    /// The client that holds this log back most. The caller closes it, as one that is
+    /// [lagging](Broadcast::lagging).
+    #[must_use]
+    pub fn holds_back(&self, id: LogId) -> Option<ClientId> {
+        self.logs.get(id)?.held_back().map(|(_, client)| client)
+    }
+
+    /// The place behind what was appended to this channel last.
+    #[must_use]
+    pub fn mark(&self, channel: ChannelId) -> Option<Mark> {
+        let id = *self.channels.get(channel)?.first()?;
+        Some(Mark { log: id, position: self.logs.get(id)?.end() })
+    }
+
+    /// Whether everybody who can take bytes has got all up to there.
+    #[must_use]
+    pub fn has_passed(&self, mark: &Mark) -> bool {
+        self.logs.get(mark.log).is_none_or(|log| log.has_settled(mark.position))
     }
 
     /// The subscribers of one channel, in no order.

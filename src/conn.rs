@@ -170,7 +170,7 @@ impl Conn {
     /// Counts the end of a WebSocket without a Close: of the input, or of the socket itself.
     pub fn count_abnormal_end(&self) {
         if let State::Open(_) = &self.state {
-            self.site.metrics.closes.add_one(CloseCode::ABNORMAL);
+            self.site.metrics.client_closes.add_one(CloseCode::ABNORMAL);
         }
     }
 
@@ -262,6 +262,7 @@ impl Conn {
 
     /// There is no room for this client: it is told so before it has said anything.
     pub fn turn_away(&mut self, now: Now) {
+        self.site.metrics.turned_away.add_one();
         let answer = unavailable("the server has as many connections as it takes");
         self.state = exchange::refuse(&answer, &self.site, &mut self.outbox, now);
     }

@@ -54,8 +54,8 @@ pub struct Limits {
     pub read_budget_bytes: usize,
     /// What is read from Redis in one turn: 1 MiB.
     pub bus_budget_bytes: usize,
-    /// What the logs of all channels may hold together: 256 MiB. Above that, whoever is furthest behind
-    /// is closed, however little that is.
+    /// What the logs of all channels may hold together: 256 MiB (in buffers that may own twice that).
+    /// Above that, whoever holds back most is closed, however little that is.
     pub all_logs_bytes: usize,
     /// Of a frame that a client is cut off in the middle of, at most this much is copied for it
     /// alone: 64 KiB. Who misses more is reset.
@@ -69,6 +69,9 @@ pub struct Limits {
     /// Connections above `--max-connections` that are being told so at the same time: 32. Further
     /// ones wait to be accepted.
     pub refusals: usize,
+    /// Connections to the addresses of operators, which `--max-connections` does not count: 16. Further
+    /// ones wait to be accepted.
+    pub operators: usize,
     /// Connections accepted in one turn: 64. A storm of newcomers waits in the kernel's queue while
     /// those who are here are served.
     pub accepts: usize,
@@ -78,7 +81,8 @@ pub struct Limits {
     /// When the process is out of descriptors, how soon accepting is tried again: 100 ms. The
     /// readiness of a listener is told once and not again while its queue is not empty.
     pub accept_pause: Duration,
-    /// Descriptors kept for what is no client: 64. Listeners, Redis, standard streams.
+    /// Descriptors kept for what is no client: 64. Listeners and the spare one of each, operators, Redis,
+    /// standard streams.
     pub reserved_descriptors: usize,
 }
 
@@ -109,6 +113,7 @@ impl Default for Limits {
             slice_bytes: 4 << 20,
             slices: 4,
             refusals: 32,
+            operators: 16,
             accepts: 64,
             listen_queue: 4_096,
             accept_pause: Duration::from_millis(100),

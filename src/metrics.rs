@@ -4,7 +4,7 @@
 //! * Only what happens is counted. What there *is* (connections, subscribers, bytes in logs) is looked
 //!   at when somebody asks, so it cannot drift away from the truth.
 //! * Everything is shared and has one thread, so a count is a `Cell`: one addition, and no lock.
-//! * No name comes from a peer: a label's values are status codes, close codes and words of this file.
+//! * No label comes from a peer: its values are statuses, registered close codes and words of this file.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -34,16 +34,24 @@ impl Counter {
 }
 
 /// How often each of several things happened, by a number that has a meaning elsewhere: a status, a
-/// close code.
-#[derive(Debug, Default)]
+/// close code. Those that are expected are told of from the start, so that the first is a change.
+#[derive(Debug)]
 pub struct Tally(RefCell<BTreeMap<u16, u64>>);
 
 impl Tally {
+    fn new(expected: &[u16]) -> Self {
+        Self(RefCell::new(expected.iter().map(|code| (*code, 0)).collect()))
+    }
+
     /// It happened once more.
     pub fn add_one(&self, code: u16) {
-        *self.0.borrow_mut().entry(code).or_default() += 1;
+        *self.0.borrow_mut().entry(code.min(MOST_CODE)).or_default() += 1;
     }
 }
+
+/// Codes from here on are anybody's own (RFC 6455 section 7.4.2). They are counted as one: a client
+/// could make two thousand labels of them.
+const MOST_CODE: u16 = 3000;
 
 /// Upper bounds of the classes of a [`Histogram`], in seconds.
 const BOUNDS: [f64; 11] = [1e-5, 5e-5, 2.5e-4, 1e-3, 2.5e-3, 1e-2, 2.5e-2, 0.1, 0.25, 1.0, 5.0];
@@ -70,14 +78,18 @@ impl Histogram {
 }
 
 /// All that is counted, since the start.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Metrics {
     /// Connections accepted.
     pub connections: Counter,
+    /// Those of them for which there was no room.
+    pub turned_away: Counter,
     /// Requests for an upgrade, by the status of the answer.
     pub handshakes: Tally,
-    /// Ends of WebSockets, by the code that was sent first; 1005 without a code, 1006 without a Close.
+    /// Ends of WebSockets that we began, by close code.
     pub closes: Tally,
+    /// Ends of WebSockets that clients began, by close code; 1005 without a code, 1006 without a Close.
+    pub client_closes: Tally,
     /// Clients that fell too far behind.
     pub lagged: Counter,
     /// Messages from clients on a WebSocket, and their bytes.
@@ -102,8 +114,33 @@ pub struct Metrics {
     pub gap_time: Cell<Duration>,
     /// From a turn's first event to its end.
     pub turns: Histogram,
-    /// From a pass' first message to its last write.
+    /// From a message's append to its last write; of one message at a time.
     pub deliveries_took: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            connections: Counter::default(),
+            turned_away: Counter::default(),
+            handshakes: Tally::new(&[101, 400, 403, 404, 426, 503]),
+            closes: Tally::new(&[1001, 1002, 1007, 1008, 1009, 1012, 1013]),
+            client_closes: Tally::new(&[1000, 1001, 1005, 1006]),
+            lagged: Counter::default(),
+            client_messages: Counter::default(),
+            client_message_bytes: Counter::default(),
+            messages: Counter::default(),
+            message_bytes: Counter::default(),
+            deliveries: Counter::default(),
+            delivery_bytes: Counter::default(),
+            too_large: Counter::default(),
+            redis_reconnects: Counter::default(),
+            gaps: Counter::default(),
+            gap_time: Cell::default(),
+            turns: Histogram::default(),
+            deliveries_took: Histogram::default(),
+        }
+    }
 }
 
 /// What there is at this moment.
@@ -111,6 +148,8 @@ pub struct Metrics {
 pub struct Gauges {
     /// Connections open.
     pub connections: usize,
+    /// How many there may be.
+    pub most_connections: usize,
     /// Clients that are subscribed.
     pub subscribers: usize,
     /// Channels that somebody wants.
@@ -131,7 +170,7 @@ pub struct Process {
     /// Memory that is resident.
     pub resident_bytes: u64,
     /// Descriptors open.
-    pub open_descriptors: usize,
+    pub open_descriptors: u64,
     /// How many there may be.
     pub most_descriptors: u64,
     /// When it started, as unix time.
@@ -159,10 +198,17 @@ impl Metrics {
         let mut page = Page(String::new());
         page.gauge("connections", "Connections that are open.", gauges.connections);
         page.counter("connections_total", "Connections that were accepted.", &self.connections);
-        page.tally("handshakes_total", "Answers to upgrades.", "status", &self.handshakes);
+        let help = "Connections that there may be.";
+        page.gauge("max_connections", help, gauges.most_connections);
+        let help = "Connections for which there was no room.";
+        page.counter("turned_away_total", help, &self.turned_away);
+        page.head("handshakes_total", "Answers to upgrades, by status.", "counter");
+        page.tally("handshakes_total", "status", &self.handshakes);
         page.gauge("subscribers", "Clients that are subscribed.", gauges.subscribers);
         page.gauge("channels", "Channels that somebody wants.", gauges.channels);
-        page.tally("closes_total", "Ends of WebSockets, by close code.", "code", &self.closes);
+        page.head("closes_total", "Ends of WebSockets, by who began and close code.", "counter");
+        page.tally("closes_total", "by=\"server\",code", &self.closes);
+        page.tally("closes_total", "by=\"client\",code", &self.client_closes);
         page.counter("lagged_total", "Clients that fell too far behind.", &self.lagged);
         let help = "Messages that clients sent on WebSockets.";
         page.counter("client_messages_total", help, &self.client_messages);
@@ -189,7 +235,7 @@ impl Metrics {
             }
         }
         page.histogram("turn_seconds", "From a turn's first event to its end.", &self.turns);
-        let help = "From a pass' first message to its last write.";
+        let help = "From a message's append to its last write.";
         page.histogram("delivery_seconds", help, &self.deliveries_took);
         page.head("build_info", "The version.", "gauge");
         page.sample(concat!("build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}"), 1);
@@ -227,9 +273,9 @@ impl Page {
         self.sample(name, value.get());
     }
 
-    fn tally(&mut self, name: &str, help: &str, label: &str, tally: &Tally) {
-        self.head(name, help, "counter");
+    fn tally(&mut self, name: &str, label: &str, tally: &Tally) {
         for (code, count) in tally.0.borrow().iter() {
+            let code = if *code == MOST_CODE { "other".to_owned() } else { code.to_string() };
             self.sample(&format!("{name}{{{label}=\"{code}\"}}"), count);
         }
     }
@@ -321,6 +367,6 @@ mod tests {
                 _ => panic!("{line}"),
             }
         }
-        assert_eq!(told.len(), 28, "{text}");
+        assert_eq!(told.len(), 30, "{text}");
     }
 }

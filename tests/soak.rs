@@ -157,6 +157,10 @@ fn bad_company_costs_the_others_nothing() {
     let mean = |part: &[u64]| part.iter().sum::<u64>() / (part.len() as u64).max(1);
     let fifth = memory.len() / 5;
     let (early, late) = (mean(&memory[fifth..2 * fifth]), mean(&memory[4 * fifth..]));
+    // The bad company was there.
+    let closed = server.metric("barewire_lagged_total");
+    assert!(closed > 0.0 || !is_long(), "nobody was too slow");
+    eprintln!("{closed} clients were too slow, and closed");
     eprintln!(
         "{published} messages to {all} clients; {early} kB of memory, and {late} kB at the end"
     );

@@ -221,6 +221,18 @@ impl Log {
         Some((self.end() - position, *client))
     }
 
+    /// How much of the log is there only for blocked cursors, and for which of them most.
+    pub(super) fn held_back(&self) -> Option<(u64, ClientId)> {
+        let (position, client) = self.blocked.first()?;
+        let bytes = self.settled.checked_sub(*position).filter(|bytes| *bytes > 0)?;
+        Some((bytes, *client))
+    }
+
+    /// Whether every ready cursor stands at this position or further on.
+    pub(super) fn has_settled(&self, position: u64) -> bool {
+        self.settled >= position
+    }
+
     /// How much of the log the pass has still to bring to ready cursors.
     pub(super) fn undelivered(&self) -> u64 {
         self.end() - self.settled
@@ -255,7 +267,7 @@ impl Log {
         self.cursors.iter().map(|cursor| cursor.client)
     }
 
-    fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> u64 {
         self.oldest + widen(self.bytes.len())
     }
 

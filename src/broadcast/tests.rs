@@ -191,7 +191,7 @@ fn lagging_begins_above_the_backlog_and_names_the_furthest_behind_first() {
 }
 
 #[test]
-fn above_what_all_logs_may_hold_whoever_is_furthest_behind_has_to_go() {
+fn above_what_all_logs_may_hold_whoever_holds_back_most_has_to_go() {
     let mut scene = Scene::new(3);
     scene.broadcast.most_bytes = 100;
     let clients = [0, 1, 2].map(|channel| scene.client_on(&[channel]));
@@ -201,16 +201,53 @@ fn above_what_all_logs_may_hold_whoever_is_furthest_behind_has_to_go() {
     assert!(!scene.broadcast.is_full(), "96 bytes with their headers");
     scene.publish(b"more");
     assert!(scene.broadcast.is_full(), "who can take bytes has to get them first");
+    assert_eq!(scene.broadcast.fullest(), None, "and nobody holds anything back");
     scene.pass(|_| 0);
     assert!(!scene.broadcast.is_full(), "blocked clients hold nobody up");
     assert_eq!(scene.broadcast.log_bytes(), 102);
-    assert_eq!(scene.broadcast.lagging(), Some(clients[1]));
+    let (fullest, target) = scene.broadcast.fullest().unwrap();
+    assert_eq!((scene.broadcast.holds_back(fullest), target), (Some(clients[1]), 100));
     scene.broadcast.leave(clients[1], 0);
-    assert_eq!((scene.broadcast.lagging(), scene.broadcast.log_bytes()), (None, 60));
+    assert_eq!((scene.broadcast.fullest(), scene.broadcast.log_bytes()), (None, 60));
     for client in clients {
         scene.broadcast.leave(client, 0);
     }
     assert_eq!(scene.broadcast.log_bytes(), 0);
+}
+
+#[test]
+fn who_is_blocked_is_not_closed_for_what_others_have_still_to_get() {
+    let mut scene = Scene::new(2);
+    scene.broadcast.most_bytes = 100;
+    scene.client_on(&[1]);
+    scene.broadcast.append(scene.channels[1], b"x");
+    scene.pass(|_| 0);
+    scene.client_on(&[0]);
+    scene.publish(&[b'x'; 120]);
+    assert_eq!(scene.broadcast.fullest(), None, "123 bytes are held, of which 3 by who is blocked");
+    scene.pass(|_| usize::MAX);
+    assert_eq!(scene.broadcast.fullest(), None);
+}
+
+#[test]
+fn a_mark_is_passed_when_its_own_pass_has_ended() {
+    let mut scene = Scene::new(1);
+    let slow = scene.client();
+    scene.client();
+    scene.publish(b"one");
+    let first = scene.broadcast.mark(scene.channels[0]).unwrap();
+    scene.broadcast.next_delivery();
+    scene.broadcast.delivered(usize::MAX);
+    scene.publish(b"two");
+    let second = scene.broadcast.mark(scene.channels[0]).unwrap();
+    assert!(!scene.broadcast.has_passed(&first));
+    scene.broadcast.next_delivery();
+    scene.broadcast.delivered(usize::MAX);
+    scene.broadcast.next_delivery(); // of the pass behind it
+    assert!(scene.broadcast.has_passed(&first) && !scene.broadcast.has_passed(&second));
+    scene.broadcast.delivered(usize::MAX);
+    scene.pass(|client| if client == slow { 0 } else { usize::MAX });
+    assert!(scene.broadcast.has_passed(&second), "a blocked client is not waited for");
 }
 
 #[test]

@@ -177,7 +177,7 @@ impl Closing {
 /// RFC 6455 section 5.5.1: a Close is answered by a Close, usually with the same code. Then it is
 /// the server that closes the TCP connection (section 7.1.1), so that TIME_WAIT stays with it.
 fn answer_close(close: Option<Close<'_>>, site: &Site, outbox: &mut Outbox, now: Now) -> State {
-    site.metrics.closes.add_one(close.map_or(CloseCode::NONE, |close| close.code.value()));
+    site.metrics.client_closes.add_one(close.map_or(CloseCode::NONE, |close| close.code.value()));
     match close {
         Some(Close { code, .. }) => Close { code, reason: "" }.encode(outbox.end()),
         None => Close::encode_empty(outbox.end()),

@@ -75,9 +75,14 @@ impl Redis {
         self.down
     }
 
-    /// How long the link's last PING took.
+    /// How long the link's last PING took, while it is live.
     pub(super) fn round_trip(&self) -> Option<Duration> {
-        self.link.machine.round_trip()
+        self.is_live().then(|| self.link.machine.round_trip()).flatten()
+    }
+
+    /// Says what was kept back.
+    pub(super) fn finish(&mut self) {
+        self.quiet.finish();
     }
 
     /// Opens a socket for the link or for the publisher, now or when the name is resolved.
@@ -259,12 +264,13 @@ impl Server {
                     "they are not told (--on-gap)"
                 };
                 let what = format_args!(
-                    "{}: connected again after {:.1} s; what was published meanwhile is lost to \
+                    "{}: connected again after {:.3} s; what was published meanwhile is lost to \
                      everybody who is connected here; {told}",
                     redis.address,
                     gap.as_secs_f64(),
                 );
-                redis.quiet.say(log::Level::Warn, "connected again", what, now);
+                // Each time: how long it was belongs to it, and the back-off says how often there is one.
+                log::warn!("{what}");
             }
         }
     }

@@ -19,23 +19,38 @@ use crate::site::{Entrance, Question, unavailable};
 
 impl Server {
     pub(super) fn accept(&mut self, now: Now) {
-        // Who comes above the limit is told so, which takes a descriptor for a moment. When those
-        // are in use too, newcomers wait in the kernel's queue.
-        let most = self.site.max_connections.saturating_add(self.site.limits.refusals);
         for index in 0..self.listeners.len() {
             for _ in 0..self.site.limits.accepts {
+                let (operators, clients) = (self.operators, self.clients());
+                let most_clients = self.most_clients();
                 let Some(listener) = self.listeners.get_mut(index) else { break };
-                if self.peers.len() >= most {
+                let is_admin = listener.is_admin();
+                let is_full = if is_admin {
+                    operators >= self.site.limits.operators
+                } else {
+                    clients >= most_clients
+                };
+                if is_full {
                     listener.pause(now, &self.site.limits);
                     break;
                 }
-                let is_admin = listener.is_admin();
                 let accepted = listener.accept(now, &self.site.limits);
                 let Some(newcomer) = accepted else { break };
                 let from_loopback = newcomer.address.ip().is_loopback();
                 self.welcome(newcomer, Entrance { from_loopback, is_admin }, now);
             }
         }
+    }
+
+    /// Who comes above the limit is told so, which takes a descriptor for a moment. When those are in
+    /// use too, newcomers wait in the kernel's queue.
+    fn most_clients(&self) -> usize {
+        self.site.max_connections.saturating_add(self.site.limits.refusals)
+    }
+
+    /// Connections that are no operators'.
+    pub(super) fn clients(&self) -> usize {
+        self.peers.len().saturating_sub(self.operators)
     }
 
     fn welcome(&mut self, newcomer: Newcomer, entrance: Entrance, now: Now) {
@@ -45,14 +60,15 @@ impl Server {
         let mut conn = Conn::new(Rc::clone(&self.site), entrance, now);
         if is_one_too_many {
             conn.turn_away(now);
-        } else if self.peers.len() >= most {
+        } else if !entrance.is_admin && self.clients() >= most {
             let what = format_args!(
                 "refused {address}: there are {most} connections (see --max-connections)"
             );
             self.quiet.say(log::Level::Warn, "full", what, now);
             conn.turn_away(now);
         }
-        let id = self.peers.insert(Peer::new(socket, conn));
+        self.operators += usize::from(entrance.is_admin);
+        let id = self.peers.insert(Peer::new(socket, conn, entrance.is_admin));
         let Some(peer) = self.peers.get_mut(id) else { return };
         peer.tap = Tap::new(&id.data());
         // Both interests, once. An edge costs nothing while nobody waits for it, and no system call
@@ -154,7 +170,10 @@ impl Server {
                 HubEvent::Subscribe(channel) => self.subscribe(&channel, now),
                 HubEvent::Unsubscribe(_, channel) => self.unsubscribe(&channel, now),
                 HubEvent::Admit(id, channels) => {
-                    let Some(peer) = self.peers.get_mut(id) else { continue };
+                    let Some(peer) = self.peers.get_mut(id) else {
+                        channels.iter().for_each(|channel| self.hub.leave(*channel));
+                        continue;
+                    };
                     peer.conn.admit(now);
                     self.broadcast.join(id, &channels, peer.conn.form());
                     peer.is_joined = true;
@@ -201,6 +220,7 @@ impl Server {
             // Dropping the socket closes it, and the poll forgets it.
             if let Some(peer) = self.peers.remove(id) {
                 peer.conn.count_abnormal_end();
+                self.operators -= usize::from(peer.is_operator);
             }
         }
     }

@@ -11,7 +11,9 @@ impl Server {
     pub(super) fn append(&mut self, channel: ChannelId, payload: &[u8], now: Now) -> usize {
         let clients = self.broadcast.append(channel, payload);
         self.site.metrics.message(payload.len(), clients);
-        self.appended.get_or_insert(now.since_start);
+        if self.followed.is_none() {
+            self.followed = self.broadcast.mark(channel).map(|mark| (mark, now.since_start));
+        }
         clients
     }
 
@@ -64,18 +66,26 @@ impl Server {
     /// holds back is everybody's.
     pub(super) fn close_lagging(&mut self, now: Now) {
         while let Some(id) = self.broadcast.lagging() {
-            let Some(peer) = self.peers.get_mut(id) else {
-                self.broadcast.leave(id, 0);
-                continue;
-            };
-            let what = format_args!(
-                "closed a client that fell more than --backlog behind, or furthest of all while \
-                 there is too much to hold"
-            );
-            self.quiet.say(log::Level::Warn, "too slow", what, now);
-            self.site.metrics.lagged.add_one();
-            peer.conn.close(CloseCode::TRY_AGAIN_LATER, "too slow", now);
-            self.follow_up(id, now);
+            self.close_slow(id, format_args!("closed a client more than --backlog behind"), now);
         }
+        // One log in each turn: to find the one takes a look at all of them.
+        let Some((log, target)) = self.broadcast.fullest() else { return };
+        while self.broadcast.log_bytes() > target
+            && let Some(id) = self.broadcast.holds_back(log)
+        {
+            let what = format_args!("closed a client that is behind: all logs are full together");
+            self.close_slow(id, what, now);
+        }
+    }
+
+    fn close_slow(&mut self, id: ClientId, what: std::fmt::Arguments<'_>, now: Now) {
+        let Some(peer) = self.peers.get_mut(id) else {
+            self.broadcast.leave(id, 0);
+            return;
+        };
+        self.quiet.say(log::Level::Warn, "too slow", what, now);
+        self.site.metrics.lagged.add_one();
+        peer.conn.close(CloseCode::TRY_AGAIN_LATER, "too slow", now);
+        self.follow_up(id, now);
     }
 }

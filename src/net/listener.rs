@@ -76,6 +76,11 @@ impl Listener {
         self.is_admin
     }
 
+    /// Says what was kept back of the log.
+    pub(super) fn finish(&mut self) {
+        self.quiet.finish();
+    }
+
     pub(super) fn on_readable(&mut self) {
         self.is_ready = true;
     }

@@ -15,23 +15,30 @@ impl Server {
     pub(super) fn time_turn(&mut self, began: Now) {
         let ends = self.clock.now().since_start;
         self.site.metrics.turns.observe(ends.saturating_sub(began.since_start));
-        if !self.broadcast.has_deliveries()
-            && let Some(appended) = self.appended.take()
+        if let Some((mark, appended)) = &self.followed
+            && self.broadcast.has_passed(mark)
         {
-            self.site.metrics.deliveries_took.observe(ends.saturating_sub(appended));
+            self.site.metrics.deliveries_took.observe(ends.saturating_sub(*appended));
+            self.followed = None;
         }
     }
 
     /// The answer to `GET /metrics`.
-    pub(super) fn metrics(&self, now: Now) -> Response {
-        let redis = self.redis.as_ref().map(|redis| (redis.is_live(), redis.round_trip()));
+    pub(super) fn metrics(&mut self, now: Now) -> Response {
+        // Once a second is enough: asking the system takes longer than all the rest.
+        if self.process.is_none_or(|(at, _)| at + Duration::from_secs(1) <= now.since_start) {
+            self.process = process(now).map(|process| (now.since_start, process));
+        }
+        let redis = self.redis.as_ref();
+        let redis = redis.map(|redis| (redis.is_live(), redis.round_trip()));
         let text = self.site.metrics.text(&Gauges {
             connections: self.peers.len(),
+            most_connections: self.site.max_connections,
             subscribers: self.broadcast.clients(),
             channels: self.hub.channels(),
             log_bytes: self.broadcast.log_bytes(),
             redis,
-            process: process(now),
+            process: self.process.map(|(_, process)| process),
         });
         let kind = "text/plain; version=0.0.4; charset=utf-8";
         Response::new(Status::Ok, kind, text.into_bytes().into())
@@ -49,8 +56,9 @@ fn process(now: Now) -> Option<Process> {
     Some(Process {
         cpu,
         resident_bytes: resident_kib << 10,
-        // The one that the folder is read through counts as well.
-        open_descriptors: fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1),
+        // Since Linux 6.2 the size of the folder is the number (proc_pid_fd(5)); before, it is 0. Walking
+        // through it takes milliseconds where there are many.
+        open_descriptors: fs::metadata("/proc/self/fd").ok()?.len(),
         most_descriptors: getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX),
         started: now.unix.saturating_sub(now.since_start),
     })

@@ -63,8 +63,9 @@ use self::listener::Listener;
 use self::peer::Peer;
 pub use self::start::serve;
 use self::stop::Phase;
-use crate::broadcast::Broadcast;
+use crate::broadcast::{Broadcast, Mark};
 use crate::hub::{ClientId, Hub};
+use crate::metrics::Process;
 use crate::now::Now;
 use crate::page::page;
 use crate::quiet::Quiet;
@@ -98,8 +99,12 @@ pub struct Server {
     awake: Option<Awake>,
     redis: Option<Redis>,
     gaps: Gaps,
-    /// When the first of the messages came that are on their way to somebody.
-    appended: Option<Duration>,
+    /// The message whose way is measured, and when it came.
+    followed: Option<(Mark, Duration)>,
+    /// What the system said of this process, and when.
+    process: Option<(Duration, Process)>,
+    /// Connections of operators among the peers.
+    operators: usize,
     timers: Timers<ClientId>,
     /// Peers that have more input than one turn's budget.
     again: Vec<ClientId>,
@@ -131,20 +136,23 @@ impl Server {
             Redis::new(address, site.max_publish_bytes, clock.seed(), poll.registry())
         });
         let mut listeners = Vec::new();
+        // Operators first: these stay when those for clients go.
         let public = addresses.iter().map(|address| (address, false));
         let admin = admin_addresses.iter().map(|address| (address, true));
-        for (index, (address, is_admin)) in public.chain(admin).enumerate() {
+        for (index, (address, is_admin)) in admin.chain(public).enumerate() {
+            let flag = if is_admin { "--admin-bind" } else { "--bind" };
             let named = |error: io::Error| {
                 io::Error::new(
                     error.kind(),
-                    format!("cannot listen on {address}: {error} (choose another with --bind)"),
+                    format!("cannot listen on {address}: {error} (choose another with {flag})"),
                 )
             };
             let mut listener = Listener::bind(*address, is_admin, &site.limits).map_err(named)?;
             listener.register(poll.registry(), Token(index))?;
             listeners.push(listener);
         }
-        if let Some(address) = listeners.iter().find_map(|listener| listener.address().ok()) {
+        let mut public = listeners.iter().filter(|listener| !listener.is_admin());
+        if let Some(address) = public.find_map(|listener| listener.address().ok()) {
             site.page = page(&site, &url(address));
         }
         let mut signals = Signals::new(stop::signals())?;
@@ -159,7 +167,9 @@ impl Server {
             awake: site.awake.map(Awake::new),
             redis: redis.transpose()?,
             gaps: Gaps::default(),
-            appended: None,
+            followed: None,
+            process: None,
+            operators: 0,
             timers: Timers::default(),
             again: Vec::new(),
             over: Vec::new(),
@@ -189,6 +199,16 @@ impl Server {
             self.turn(&mut events)?;
         }
         Ok(())
+    }
+
+    /// Says what was kept back of the log.
+    fn finish(&mut self) {
+        self.quiet.finish();
+        self.site.quiet.borrow_mut().finish();
+        self.listeners.iter_mut().for_each(Listener::finish);
+        if let Some(redis) = &mut self.redis {
+            redis.finish();
+        }
     }
 
     fn turn(&mut self, events: &mut Events) -> io::Result<()> {

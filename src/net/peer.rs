@@ -16,6 +16,8 @@ use crate::timers::rounded;
 pub(super) struct Peer {
     pub(super) socket: TcpStream,
     pub(super) conn: Conn,
+    /// It came to an address that is for operators.
+    pub(super) is_operator: bool,
     /// The poll is edge-triggered: it says once that there is something to read, and this
     /// remembers it until the socket has been read empty.
     is_readable: bool,
@@ -36,10 +38,11 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(socket: TcpStream, conn: Conn) -> Self {
+    pub(super) fn new(socket: TcpStream, conn: Conn, is_operator: bool) -> Self {
         Self {
             socket,
             conn,
+            is_operator,
             is_readable: true,
             is_writable: true,
             ends: false,

@@ -29,8 +29,7 @@ pub fn serve(options: Options) -> io::Result<()> {
     server.drain_within(drain);
     log::info!("{}", start_line(&server, redis.as_ref(), port_alone));
     server.run()?;
-    server.quiet.finish();
-    server.site.quiet.borrow_mut().finish();
+    server.finish();
     log::info!("stopped");
     Ok(())
 }

@@ -63,10 +63,12 @@ impl Server {
     }
 
     fn start_draining(&mut self, now: Now) {
-        log::info!("draining {} connections, for {:?} at most", self.peers.len(), self.drain);
+        log::info!("draining {} connections, for {:?} at most", self.clients(), self.drain);
         self.phase = Phase::Draining { until: now.since_start + self.drain };
-        // Closing the sockets refuses newcomers, who try another server.
-        self.listeners.clear();
+        // Closing the sockets refuses newcomers, who try another server. Operators, whose listeners are
+        // the first, are still answered: that it lives, and that it is not ready.
+        let admin = self.listeners.iter().take_while(|listener| listener.is_admin()).count();
+        self.listeners.truncate(admin);
         self.awake = None;
     }
 
@@ -84,9 +86,9 @@ impl Server {
             self.close_everybody(now);
         }
         self.reap();
-        if self.peers.is_empty() || until <= now.since_start {
-            if !self.peers.is_empty() {
-                log::warn!("{} connections did not end in time", self.peers.len());
+        if self.clients() == 0 || until <= now.since_start {
+            if self.clients() > 0 {
+                log::warn!("{} connections did not end in time", self.clients());
             }
             self.phase = Phase::Stopped;
         }
@@ -100,6 +102,9 @@ impl Server {
                 continue;
             }
             let Some(peer) = self.peers.get_mut(id) else { continue };
+            if self.phase != Phase::Stopped && peer.is_operator {
+                continue;
+            }
             peer.conn.close(CloseCode::GOING_AWAY, "the server is going away", now);
             self.serve(id, now);
         }
