@@ -294,14 +294,17 @@ impl Page {
 
     fn process(&mut self, process: &Process) {
         let Process { cpu, resident_bytes, open_descriptors, most_descriptors, started } = *process;
-        for (name, kind, value) in [
-            ("cpu_seconds_total", "counter", cpu.as_secs_f64().to_string()),
-            ("resident_memory_bytes", "gauge", resident_bytes.to_string()),
-            ("open_fds", "gauge", open_descriptors.to_string()),
-            ("max_fds", "gauge", most_descriptors.to_string()),
-            ("start_time_seconds", "gauge", started.as_secs_f64().to_string()),
+        let cpu = cpu.as_secs_f64().to_string();
+        let started = started.as_secs_f64().to_string();
+        for (name, kind, help, value) in [
+            ("cpu_seconds_total", "counter", "Processor time, user and system.", cpu),
+            ("resident_memory_bytes", "gauge", "Resident memory.", resident_bytes.to_string()),
+            ("open_fds", "gauge", "Open descriptors.", open_descriptors.to_string()),
+            ("max_fds", "gauge", "Descriptors that there may be.", most_descriptors.to_string()),
+            ("start_time_seconds", "gauge", "Start of the process, unix time.", started),
         ] {
-            self.line(format_args!("# TYPE process_{name} {kind}\nprocess_{name} {value}"));
+            self.line(format_args!("# HELP process_{name} {help}\n# TYPE process_{name} {kind}"));
+            self.line(format_args!("process_{name} {value}"));
         }
     }
 }
