@@ -153,10 +153,7 @@ fn bad_company_costs_the_others_nothing() {
         readers.iter().all(|reader| reader.next == published)
     };
     eventually("everybody has everything", SOON, || is_complete(&mut readers, &mut buffer));
-    // From the second fifth to the last, the memory is the same, but for what noise there is.
-    let mean = |part: &[u64]| part.iter().sum::<u64>() / (part.len() as u64).max(1);
-    let fifth = memory.len() / 5;
-    let (early, late) = (mean(&memory[fifth..2 * fifth]), mean(&memory[4 * fifth..]));
+    let (early, late) = early_and_late(&memory);
     // The bad company was there.
     let closed = server.metric("barewire_lagged_total");
     assert!(closed > 0.0 || !is_long(), "nobody was too slow");
@@ -165,6 +162,37 @@ fn bad_company_costs_the_others_nothing() {
         "{published} messages to {all} clients; {early} kB of memory, and {late} kB at the end"
     );
     assert!(late < early + early / 10 + 1024, "{memory:?}");
+}
+
+/// The mean of the second fifth and of the last, which should be the same but for what noise there is.
+fn early_and_late(memory: &[u64]) -> (u64, u64) {
+    let mean = |part: &[u64]| part.iter().sum::<u64>() / (part.len() as u64).max(1);
+    let fifth = memory.len() / 5;
+    (mean(&memory[fifth..2 * fifth]), mean(&memory[4 * fifth..]))
+}
+
+/// Whoever stops a process for a minute and a half, or has the machine do it, finds everybody there
+/// afterwards, and Redis too. (A short form of it, with short times, where there is no time.)
+#[test]
+fn who_was_stopped_closes_nobody_for_its_own_silence() {
+    let Some(redis) = RedisServer::start(&[]) else { return };
+    let mut arguments = vec!["--redis".to_owned(), redis.url(), "--channel".into(), "c*".into()];
+    let mut time = Duration::from_secs(90);
+    if !is_soak() {
+        arguments.extend(["--ping", "500ms", "--idle-timeout", "1s"].map(str::to_owned));
+        time = Duration::from_secs(2);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let server = Server::start(&arguments);
+    eventually("it is ready", SOON, || server.client().get("/readyz").status == 200);
+    let mut clients: Vec<_> = (0..50).map(|_| server.subscriber("/?channel=c")).collect();
+    server.meanwhile(|| {
+        clients.iter_mut().for_each(|client| client.send_frame(0x8a, b"I am here"));
+        thread::sleep(time);
+    });
+    redis.publish("c", "Hello");
+    clients.iter_mut().for_each(|client| assert_eq!(client.message(), "Hello"));
+    assert_eq!(server.metric("barewire_gaps_total"), 0.0);
 }
 
 /// Joins, leaves, messages and outages, and at the end nothing is left of them, and every count adds up.
@@ -180,7 +208,7 @@ fn nothing_is_left_of_a_long_time_and_every_count_adds_up() {
     let mut chance = Chance(11);
     let (mut admitted, mut refused) = (0, 0);
     let start = Instant::now();
-    let mut fault_ends = Instant::now();
+    let (mut fault_ends, mut memory) = (Instant::now(), Vec::new());
     while start.elapsed() < duration() {
         let channel = format!("c{}", chance.below(50));
         match chance.below(1_000) {
@@ -220,6 +248,7 @@ fn nothing_is_left_of_a_long_time_and_every_count_adds_up() {
         if fault_ends < Instant::now() {
             proxy.set(Fault::None);
         }
+        memory.push(server.proc_status("VmRSS"));
         thread::sleep(Duration::from_millis(1));
     }
     proxy.set(Fault::None);
@@ -238,6 +267,9 @@ fn nothing_is_left_of_a_long_time_and_every_count_adds_up() {
     let count = |label: &str| sum(&format!("barewire_handshakes_total{{status=\"{label}\"}}"));
     assert_eq!((count("101"), count("503")), (f64::from(admitted), f64::from(refused)), "{text}");
     assert_eq!(sum("barewire_closes_total{"), f64::from(admitted), "each ends once\n{text}");
+    let (early, late) = early_and_late(&memory);
+    assert!(late < early + early / 10 + 1024, "{early} kB of memory, and {late} kB at the end");
+    eprintln!("{early} kB of memory, and {late} kB at the end");
     eprintln!("{admitted} clients came and went, {refused} were refused in outages");
     assert!(admitted > 100 && sum("barewire_gaps_total ") > 0.0, "{text}");
 }
