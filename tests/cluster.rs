@@ -106,6 +106,9 @@ fn a_node_that_goes_takes_nothing_from_the_clients_of_another() {
     assert_eq!(clients[0].message(), "one has gone");
     second.resume_or_start();
     eventually("it is back", FORMATION, || servers[1].client().get("/readyz").status == 200);
+    // What was published meanwhile is lost to this client: it is told so, and comes back.
+    assert_eq!(clients[1].closed(), (1012, "redis gap".to_owned()));
+    clients[1] = servers[1].subscriber("/?channel=ruby");
     eventually("the cluster has it back", FORMATION, || {
         third.publish("ruby", "again");
         thread::sleep(Duration::from_millis(20));
