@@ -96,6 +96,11 @@ impl Extent {
         Self { place: Place::Type, after_cr: false, items: 0, missing: 1, bytes: 0, max_bytes }
     }
 
+    /// Whether a value of so many bytes may come now: it stands between two, and that is not too long.
+    pub(super) fn may_take(&self, bytes: usize) -> bool {
+        self.bytes == 0 && bytes <= self.max_bytes
+    }
+
     /// Goes on through `input`: how many of its bytes belong to the value and are sound, and with
     /// them the length of the whole value if it ends there, `None` if it needs more bytes, or the
     /// rule that the byte after them breaks.

@@ -119,10 +119,13 @@ impl<T: Talk> Session<T> {
     /// Redis sent `bytes`.
     pub fn receive(&mut self, mut bytes: &[u8], now: Now) {
         while let State::Greeting { .. } | State::Live { .. } = self.state {
-            let taken = match self.replies.read(&mut bytes) {
-                Ok(Some(value)) => self.take(Reply::from(value), now),
-                Ok(None) => return,
-                Err(error) => Err(Reason::Garbage(error)),
+            let taken = match self.replies.message(&mut bytes) {
+                Some(message) => self.take(message, now),
+                None => match self.replies.read(&mut bytes) {
+                    Ok(Some(value)) => self.take(Reply::from(value), now),
+                    Ok(None) => return,
+                    Err(error) => Err(Reason::Garbage(error)),
+                },
             };
             if let Err(reason) = taken {
                 self.give_up(reason, now);
