@@ -174,6 +174,24 @@ fn every_target_is_replayed() {
     }
 }
 
+/// What `fuzz/bugs/run` plants goes out of fashion with every change beside it.
+#[test]
+fn every_replanted_bug_still_fits() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let folder = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/bugs")).unwrap();
+    let patches = folder.map(|entry| entry.unwrap().path());
+    let patches: Vec<_> =
+        patches.filter(|path| path.extension().is_some_and(|e| e == "patch")).collect();
+    assert!(patches.len() >= 17, "{patches:?}");
+    for patch in patches {
+        let mut git = std::process::Command::new("git");
+        let output = git.args(["apply", "--check"]).arg(&patch).current_dir(root).output();
+        let output = output.expect("git is there, with which this was fetched");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {said}", patch.display());
+    }
+}
+
 /// The steps of net's turn that the driver of `whole_server` leaves out.
 const NOT_DRIVEN: [(&str, &str); 4] = [
     ("say_awake", "its site says nothing by itself"),
