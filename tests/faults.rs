@@ -260,6 +260,22 @@ fn who_redis_throws_out_comes_back_and_says_that_there_was_a_gap() {
     assert_eq!(server.metric("barewire_gaps_total"), 3.0);
 }
 
+/// Redis' own default: it lets go of a subscriber that has 32 MB to get.
+#[test]
+fn a_message_that_redis_itself_does_not_hold_ends_the_link_and_is_a_gap() {
+    let Some(redis) = RedisServer::start(&[]) else { return };
+    let server = server(&redis.url(), "close");
+    let mut client = server.subscriber("/?channel=ruby");
+    redis.publish("ruby", vec![b'x'; 33 << 20]);
+    assert_eq!(client.closed(), (1012, "redis gap".to_owned()));
+    eventually("ready", SOON, || ready(&server));
+    let mut client = server.subscriber("/?channel=ruby");
+    redis.publish("ruby", "Hello");
+    assert_eq!(client.message(), "Hello");
+    assert_eq!(server.metric("barewire_gaps_total"), 1.0);
+    assert_eq!(server.metric("barewire_redis_reconnects_total"), 1.0);
+}
+
 /// A thousand in a second are told, not all at once: they all come back.
 #[test]
 fn those_who_have_missed_something_are_told_a_thousand_in_a_second() {
