@@ -100,7 +100,7 @@ impl Chance {
 fn bad_company_costs_the_others_nothing() {
     let Some(redis) = RedisServer::start(&[]) else { return };
     let (all, bad) = match (is_soak(), is_long()) {
-        (true, _) => (9_000, 100),
+        (true, _) => (10_000, 100),
         (false, true) => (1_000, 100),
         (false, false) => (200, 20),
     };
