@@ -186,7 +186,9 @@ fn every_replanted_bug_still_fits() {
     for patch in patches {
         let mut git = std::process::Command::new("git");
         let output = git.args(["apply", "--check"]).arg(&patch).current_dir(root).output();
-        let output = output.expect("git is there, with which this was fetched");
+        let Ok(output) = output else {
+            return eprintln!("*** SKIPPED: git is missing, with which patches are applied ***");
+        };
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{}: {said}", patch.display());
     }
