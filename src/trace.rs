@@ -5,29 +5,44 @@
 //!   not what the server made of it, and nothing depends on it.
 //! * Heads and headers are read byte by byte, payloads by their length. So no line depends on how
 //!   the bytes were cut, at a price that is paid only while somebody looks.
-//! * No byte of a peer reaches a terminal as it is: text is escaped, the rest is hexadecimal. Fields
-//!   hold tokens and cookies, so they are only counted.
+//! * What it says can be read back ([`transcript`]): a line from a log, pasted into a file of
+//!   `tests/scripts`, is a test. Only what may be a secret is kept back.
+//!
+//! # The notation
 //!
 //! ```text
-//!   < GET /echo HTTP/1.1 (5 fields)        < from the client, > from the server
-//!   > 101 Switching Protocols (3 fields)
-//!   < text fragment 3 "Hel"                frames in the order in which they pass
-//!   < ping 5 "ping\n"
+//!   < GET /echo HTTP/1.1                   < from the client, > from the server
+//!   <   Host: localhost:8080               the fields of a head, each in a line;
+//!   <   Cookie: …                          of one that may hold a secret the name alone
+//!   > 101 Switching Protocols
+//!   >   Upgrade: websocket
+//!   < text fragment 3 "Hel"                frames in the order in which they pass; the number
+//!   < ping 5 "ping\n"                      is the length of the whole payload,
 //!   < continuation end 2 "lo"
-//!   > compressed text 7 f2 48 cd c9 …      the bytes as they pass (RFC 7692)
-//!   > binary 3 ff 00 01                    the number is the length of the whole payload,
 //!   > text 70000 "aaaaaaaaaaaaaaaaaa"…     of which only the beginning is shown
+//!   > binary 3 ff 00 01
+//!   > compressed text 7 f2 48 cd c9 …      the bytes as they pass (RFC 7692)
 //!   < close 1000 "bye"
-//!   < body 5 "hello"                       of a POST; or chunk 5 "hello", then last chunk
+//!   < body 5 "hello"                       of a request or of an answer; or, in pieces:
+//!   < chunk 5 "hello"                      then `last chunk`
 //!   < ?? "\u{16}": a control character …   neither HTTP nor a frame: what follows is not read,
 //!   < ignored 516 bytes                    only counted, as is what follows a refusal
+//!   < cut off, 3 bytes missing             the connection ended inside of something
+//!   < end                                  that side sends nothing more (TCP's FIN)
+//!   > gone                                 the server has closed the socket
 //! ```
+//!
+//! Two more kinds of lines belong to no wire: [`transcript`] has the whole grammar.
 //!
 //! What follows a request for WebSocket is read as frames at once, for a client need not wait for
 //! the 101. That is a guess: a *request* sent there, before an answer that ignores the wish (RFC
 //! 9110 section 7.8), is shown as no frame.
 
+pub mod bus;
+pub(crate) mod escape;
+mod piece;
 mod side;
+pub mod transcript;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -38,10 +53,29 @@ use crate::websocket::deflate::Agreement;
 use crate::websocket::extension;
 use crate::websocket::form::Form;
 use crate::websocket::frame;
-use side::{Next, Notation, Side, count};
+use escape::escape;
+use side::{Next, Notation, Side};
 
 /// Requests that may wait for their answers: more than fit into one read of a socket.
 const MAX_AWAITED: usize = 4096;
+
+/// The fields of a request whose values are shown. What others hold may be a secret, a cookie or a
+/// token or a user's address, and a log is read by many.
+const SHOWN: [&str; 10] = [
+    "Host",
+    "Connection",
+    "Upgrade",
+    "Origin",
+    "Sec-WebSocket-Key",
+    "Sec-WebSocket-Version",
+    "Sec-WebSocket-Extensions",
+    "Content-Length",
+    "Transfer-Encoding",
+    "Expect",
+];
+
+/// Stands for a value that is not shown.
+const HIDDEN: &str = "…";
 
 /// Who takes the lines: one call a line, without its end.
 pub type Say<'s> = dyn FnMut(fmt::Arguments<'_>) + 's;
@@ -58,9 +92,10 @@ pub type Say<'s> = dyn FnMut(fmt::Arguments<'_>) + 's;
 /// wire.received(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnec", &mut say);
 /// wire.received(b"tion: Upgrade\r\nUpgrade: websocket\r\n\r\n", &mut say);
 /// wire.sent(b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x05Hello", &mut say);
-/// assert_eq!(lines[0], "< GET / HTTP/1.1 (3 fields)");
-/// assert_eq!(lines[1], "> 101 Switching Protocols (0 fields)");
-/// assert_eq!(lines[2], r#"> text 5 "Hello""#);
+/// assert_eq!(lines[0], "< GET / HTTP/1.1");
+/// assert_eq!(lines[1], "<   Host: localhost");
+/// assert_eq!(lines[4], "> 101 Switching Protocols");
+/// assert_eq!(lines[5], r#"> text 5 "Hello""#);
 /// ```
 #[derive(Debug)]
 pub struct Wire {
@@ -114,10 +149,23 @@ impl Wire {
         }
     }
 
-    /// The connection has ended: says what is incomplete, and how much was not read.
-    pub fn ended(mut self, say: &mut Say<'_>) {
+    /// The client will send nothing more: says what is incomplete, and how much was not read.
+    pub fn received_end(&mut self, say: &mut Say<'_>) {
+        self.inbound.ended(say);
+        say(format_args!("< end"));
+    }
+
+    /// The server will send nothing more, and has told the client's system so.
+    pub fn sent_end(&mut self, say: &mut Say<'_>) {
+        self.outbound.ended(say);
+        say(format_args!("> end"));
+    }
+
+    /// The socket was closed.
+    pub fn gone(mut self, say: &mut Say<'_>) {
         self.inbound.ended(say);
         self.outbound.ended(say);
+        say(format_args!("> gone"));
     }
 
     /// Looks whether the head of a request is complete, and what follows it.
@@ -131,8 +179,11 @@ impl Wire {
             Ok(Some((head, _))) => head,
             Err(why) => return inbound.give_up(why, say),
         };
-        let fields = count(head.fields.iter().count(), "field");
-        say(format_args!("< {} {} {} ({fields})", head.method, head.target, head.version));
+        say(format_args!("< {} {} {}", head.method, head.target, head.version));
+        for (name, value) in head.fields.iter() {
+            let is_shown = SHOWN.iter().any(|shown| name.eq_ignore_ascii_case(shown.as_bytes()));
+            field('<', name, if is_shown { value } else { HIDDEN.as_bytes() }, say);
+        }
         let upgrade = upgrade::is_requested(&head);
         self.awaited.push_back(Asked { upgrade, head_only: head.method == Method::Head });
         let framing = head.framing;
@@ -140,36 +191,38 @@ impl Wire {
         match framing {
             Framing::Length(0) if upgrade => inbound.next = Next::Frame,
             Framing::Length(0) => {}
-            Framing::Length(length) => inbound.begin(Some("body"), Notation::Text, length),
+            Framing::Length(length) => inbound.begin("body", Notation::Text, length),
             Framing::Chunked => inbound.next = Next::ChunkLine { is_behind: false },
         }
     }
 
     /// Reads the head of an answer, as this server writes it, and what it means for both sides.
     fn answer(&mut self, say: &mut Say<'_>) {
-        let head = std::mem::take(&mut self.outbound.untold);
-        let head = String::from_utf8_lossy(&head);
+        let head = String::from_utf8_lossy(&self.outbound.untold).into_owned();
         let mut lines = head.trim_end().lines();
-        let status = lines.next().unwrap_or_default().trim_start_matches("HTTP/1.1 ");
-        let (mut fields, mut length, mut close) = (0_usize, None, false);
-        let mut form = Form::Plain;
+        let Some(status) = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")) else {
+            return self.outbound.give_up("this is no answer", say);
+        };
+        self.outbound.untold.clear();
+        say(format_args!("> {}", escape(status.as_bytes())));
+        let (mut length, mut close, mut form) = (0, false, Form::Plain);
         for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
-            fields += 1;
             match name {
-                "Content-Length" => length = value.parse::<u64>().ok(),
+                "Content-Length" => length = value.parse::<u64>().unwrap_or(0),
                 "Sec-WebSocket-Extensions" => form = agreed(value),
                 "Connection" => close = value.ends_with("close"),
                 _ => {}
             }
+            // What time it was is nothing that can be sent again.
+            let value = if name == "Date" { HIDDEN } else { value };
+            field('>', name.as_bytes(), value.as_bytes(), say);
         }
         // RFC 9110 section 15.2.1: 100 is not yet the answer.
         let asked = if status.starts_with("100") { None } else { self.awaited.pop_front() };
         let asked = asked.unwrap_or_default();
-        let length = length.filter(|_| !asked.head_only);
-        let bytes =
-            length.map_or_else(String::new, |length| format!(", {}", count(length, "byte")));
-        say(format_args!("> {} ({}{bytes})", status.escape_debug(), count(fields, "field")));
-        self.outbound.begin(None, Notation::Hex, length.unwrap_or(0));
+        if length > 0 && !asked.head_only {
+            self.outbound.begin("body", Notation::Text, length);
+        }
         if status.starts_with("101") {
             self.outbound.next = Next::Frame;
             (self.inbound.form, self.outbound.form) = (form, form);
@@ -181,6 +234,13 @@ impl Wire {
             self.inbound.next = Next::Head;
         }
     }
+}
+
+fn field(mark: char, name: &[u8], value: &[u8], say: &mut Say<'_>) {
+    let space = if value.is_empty() { "" } else { " " };
+    // A quote needs no escape where none ends the text.
+    let value = escape(value).replace("\\\"", "\"");
+    say(format_args!("{mark}   {}:{space}{value}", escape(name)));
 }
 
 /// The form that an answer agrees on: it has the same grammar as the offer that it accepts.
@@ -197,6 +257,7 @@ mod tests {
     use crate::websocket::frame::encode;
     use proptest::prelude::*;
     use std::time::Duration;
+    use transcript::What;
 
     const UPGRADE: &[u8] =
         b"GET /echo HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
@@ -220,8 +281,14 @@ mod tests {
                 Out(bytes) => cut(bytes).iter().for_each(|piece| wire.sent(piece, &mut say)),
             }
         }
-        wire.ended(&mut say);
+        wire.gone(&mut say);
+        assert_eq!(lines.pop().as_deref(), Some("> gone"));
         lines
+    }
+
+    /// Lines without those of fields.
+    fn without_fields(lines: Vec<String>) -> Vec<String> {
+        lines.into_iter().filter(|line| line.get(1..4) != Some("   ")).collect()
     }
 
     /// The lines for whole passes, after checking that no way to cut them changes any.
@@ -244,9 +311,9 @@ mod tests {
     fn frames(passes: &[Pass]) -> Vec<String> {
         let opening = [In(UPGRADE.to_vec()), Out(ACCEPTED.to_vec())];
         let lines = however_cut(&[&opening[..], passes].concat());
-        assert_eq!(lines[0], "< GET /echo HTTP/1.1 (3 fields)");
-        assert_eq!(lines[1], "> 101 Switching Protocols (1 field)");
-        lines[2..].to_vec()
+        assert_eq!(lines[0], "< GET /echo HTTP/1.1");
+        assert_eq!(lines[4..6], ["> 101 Switching Protocols", ">   Upgrade: websocket"]);
+        lines[6..].to_vec()
     }
 
     fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -342,12 +409,12 @@ mod tests {
     fn compressed_messages_are_shown_as_they_pass() {
         let accepted = b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Extensions: \
             permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n\r\n";
-        let lines = however_cut(&[
+        let lines = without_fields(however_cut(&[
             In(UPGRADE.to_vec()),
             Out(accepted.to_vec()),
             In(masked(0xc1, b"\xf2\x48\xcd\xc9\xc9\x07\x00")),
             Out(b"\x81\x05Hello\x42\x01\xf2\x80\x06\x48\xcd\xc9\xc9\x07\x00\xc0\x00".to_vec()),
-        ]);
+        ]));
         assert_eq!(
             lines[2..],
             [
@@ -393,22 +460,45 @@ mod tests {
     }
 
     #[test]
+    fn a_field_has_a_line_and_what_may_be_a_secret_keeps_its_value() {
+        let head = "GET / HTTP/1.1\r\nhost: a\r\nCookie: id=7\r\nSec-WebSocket-Protocol: token\r\n\
+            Sec-WebSocket-Extensions: x; a=\"1\\2\"\r\nOrigin:\r\nX-\u{e9}: 1\r\n\r\n";
+        let head = head.replace("X-\u{e9}: 1\r\n", "X-A: \u{e9}\r\n");
+        let answer = response(Status::Ok, "", Delivery::default());
+        let expected = [
+            "< GET / HTTP/1.1",
+            "<   host: a",
+            "<   Cookie: …",
+            "<   Sec-WebSocket-Protocol: …",
+            r#"<   Sec-WebSocket-Extensions: x; a="1\\2""#,
+            "<   Origin:",
+            "<   X-A: …",
+            "> 200 OK",
+        ];
+        let lines = however_cut(&[In(head.into_bytes()), answer]);
+        assert_eq!(lines[..8], expected);
+        assert!(lines.contains(&">   Date: …".to_owned()), "{lines:?}");
+    }
+
+    #[test]
     fn requests_are_pipelined_and_answers_have_bodies_unless_head_was_asked() {
         let head = [&b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"[..], GET].concat();
         let head_only = Delivery { head_only: true, close: false };
-        let lines = however_cut(&[
+        let lines = without_fields(however_cut(&[
             In([&head, GET].concat()),
             response(Status::Ok, "Hello", head_only),
             response(Status::Ok, "Hello", Delivery::default()),
             response(Status::Ok, "HTTP/1.1 200 OK\r\n\r\n", Delivery::default()),
-        ]);
+        ]));
         let expected = [
-            "< HEAD / HTTP/1.1 (1 field)",
-            "< GET / HTTP/1.1 (1 field)",
-            "< GET / HTTP/1.1 (1 field)",
-            "> 200 OK (5 fields)",
-            "> 200 OK (5 fields, 6 bytes)",
-            "> 200 OK (5 fields, 19 bytes)",
+            "< HEAD / HTTP/1.1",
+            "< GET / HTTP/1.1",
+            "< GET / HTTP/1.1",
+            "> 200 OK",
+            "> 200 OK",
+            r#"> body 6 "Hello\n""#,
+            "> 200 OK",
+            r#"> body 19 "HTTP/1.1 200 OK\r\n\r\n""#,
         ];
         assert_eq!(lines, expected);
     }
@@ -418,7 +508,7 @@ mod tests {
         let post = |fields: &str| format!("POST /p HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n");
         let length = post("Content-Length: 5\r\nExpect: 100-continue");
         let chunked = post("Transfer-Encoding: chunked");
-        let lines = however_cut(&[
+        let lines = without_fields(however_cut(&[
             In(length.into_bytes()),
             Out(http::CONTINUE.to_vec()),
             In(b"hello".to_vec()),
@@ -430,18 +520,19 @@ mod tests {
             ]
             .concat()),
             In(format!("{chunked}x\r\n").into_bytes()),
-        ]);
+        ]));
         let expected = [
-            "< POST /p HTTP/1.1 (3 fields)",
-            "> 100 Continue (0 fields)",
+            "< POST /p HTTP/1.1",
+            "> 100 Continue",
             r#"< body 5 "hello""#,
-            "> 200 OK (5 fields, 2 bytes)",
-            "< POST /p HTTP/1.1 (2 fields)",
+            "> 200 OK",
+            r#"> body 2 "1\n""#,
+            "< POST /p HTTP/1.1",
             r#"< chunk 5 "hello""#,
             r#"< chunk 10 "0123456789""#,
             "< last chunk",
-            "< GET / HTTP/1.1 (1 field)",
-            "< POST /p HTTP/1.1 (2 fields)",
+            "< GET / HTTP/1.1",
+            "< POST /p HTTP/1.1",
             r#"< ?? "x\r\n": a chunk's size must be 1 to 16 hexadecimal digits"#,
         ];
         assert_eq!(lines, expected);
@@ -452,15 +543,16 @@ mod tests {
         let hello = masked(0x81, b"Hello");
         let (begun, rest) = hello.split_at(8);
         let close = Delivery { head_only: false, close: true };
-        let lines = however_cut(&[
+        let lines = without_fields(however_cut(&[
             In([UPGRADE, begun].concat()),
             response(Status::Forbidden, "no", close),
             In(rest.to_vec()),
             In(GET.to_vec()),
-        ]);
+        ]));
         let expected = [
-            "< GET /echo HTTP/1.1 (3 fields)",
-            "> 403 Forbidden (6 fields, 3 bytes)",
+            "< GET /echo HTTP/1.1",
+            "> 403 Forbidden",
+            r#"> body 3 "no\n""#,
             &format!("< ignored {} bytes", hello.len() + GET.len()),
         ];
         assert_eq!(lines, expected);
@@ -470,10 +562,29 @@ mod tests {
     fn frames_may_come_before_the_101_and_requests_after_an_upgrade_that_was_ignored() {
         let lines =
             however_cut(&[In([UPGRADE, &masked(0x81, b"early")].concat()), Out(ACCEPTED.to_vec())]);
-        assert_eq!(lines[1], r#"< text 5 "early""#);
+        assert_eq!(lines[4], r#"< text 5 "early""#);
         let ok = response(Status::Ok, "ok", Delivery::default());
-        let lines = however_cut(&[In(UPGRADE.to_vec()), ok, In(GET.to_vec())]);
-        assert_eq!(lines[2], "< GET / HTTP/1.1 (1 field)");
+        let lines = without_fields(however_cut(&[In(UPGRADE.to_vec()), ok, In(GET.to_vec())]));
+        assert_eq!(lines[3], "< GET / HTTP/1.1");
+    }
+
+    #[test]
+    fn each_side_has_its_end_and_what_it_left_unfinished_is_said_before_it() {
+        let mut lines = Vec::new();
+        let mut say = |line: fmt::Arguments<'_>| lines.push(line.to_string());
+        let mut wire = Wire::default();
+        wire.received(b"GET", &mut say);
+        wire.received_end(&mut say);
+        wire.sent_end(&mut say);
+        wire.gone(&mut say);
+        assert_eq!(lines, [r#"< cut off after "GET""#, "< end", "> end", "> gone"]);
+    }
+
+    #[test]
+    fn a_text_is_not_shown_with_half_a_character_at_its_end() {
+        let text = "é".repeat(100);
+        let line = format!("< text 200 \"{}\"…", "é".repeat(62));
+        assert_eq!(frames(&[In(masked(0x81, text.as_bytes()))]), [line]);
     }
 
     #[test]
@@ -503,12 +614,13 @@ mod tests {
         assert_eq!(wire.awaited.len(), MAX_AWAITED);
         wire.sent(&[b'x'; 100_000], &mut say);
         assert!(wire.outbound.untold.is_empty());
+        let lines = without_fields(lines);
         assert_eq!(lines.len(), MAX_AWAITED + 2);
         assert!(lines[MAX_AWAITED].ends_with(": too many requests wait for answers"));
         assert!(lines[MAX_AWAITED + 1].ends_with("\"…: this is too long"));
 
         let chunks = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;";
-        let lines = however_cut(&[In([&chunks[..], &[b'x'; 10_000]].concat())]);
+        let lines = without_fields(however_cut(&[In([&chunks[..], &[b'x'; 10_000]].concat())]));
         assert!(lines[1].ends_with("\"…: this is too long"), "{lines:?}");
         let fields = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(9_000));
         assert!(
@@ -531,6 +643,28 @@ mod tests {
         (any::<bool>(), bytes).prop_map(|(is_in, bytes)| if is_in { In(bytes) } else { Out(bytes) })
     }
 
+    /// The lines of a transcript, from its bytes.
+    fn sent_again(transcript: &str) -> Result<Vec<String>, transcript::Unreadable> {
+        let entries = transcript::read(transcript)?;
+        let mut lines = Vec::new();
+        let mut say = |line: fmt::Arguments<'_>| lines.push(line.to_string());
+        let mut wire = Wire::default();
+        for entry in entries {
+            match entry.what {
+                What::Received(bytes) => wire.received(&bytes, &mut say),
+                What::Sent(bytes) => wire.sent(&bytes, &mut say),
+                What::Gone => std::mem::take(&mut wire).gone(&mut say),
+                What::ReceivedEnd
+                | What::SentEnd
+                | What::Reads(_)
+                | What::Bus(_)
+                | What::Time(_)
+                | What::Command(_) => panic!("a wire says nothing like this"),
+            }
+        }
+        Ok(lines)
+    }
+
     proptest! {
         #[test]
         fn cutting_the_bytes_anywhere_changes_no_line(
@@ -541,6 +675,22 @@ mod tests {
             let cut = pieces(&passes, |bytes| bytes.chunks(size).map(<[u8]>::to_vec).collect());
             prop_assert_eq!(&cut, &expected);
             prop_assert!(expected.iter().flat_map(|line| line.chars()).all(|char| !char.is_control()));
+        }
+
+        #[test]
+        fn what_is_said_can_be_sent_again_and_then_the_same_is_said(
+            passes in prop::collection::vec(any_pass(), 0..8),
+        ) {
+            let mut said = pieces(&passes, |bytes| vec![bytes.to_vec()]);
+            said.push("> gone".to_owned());
+            match sent_again(&said.join("\n")) {
+                Ok(lines) => prop_assert_eq!(lines, said),
+                Err(unreadable) => {
+                    let line = &said[unreadable.line - 1];
+                    let is_part = line.contains('…');
+                    prop_assert!(is_part && (line.contains("??") || line.contains("off")), "{}: {}", line, unreadable);
+                }
+            }
         }
     }
 }

@@ -23,9 +23,10 @@ use support::{Server, run};
 
 /// Lines of code: neither blank, nor comments alone, nor tests. The first sketch promised 6,000 and
 /// 3,500; strict HTTP, and a Redis link that says what went wrong, have cost the rest, and what could
-/// be left out of them without leaving out an answer has been. permessage-deflate took 450 more, and what
-/// readers and fuzzers then found wrong 50.
-const SOURCE_LINES: usize = 8_800;
+/// be left out of them without leaving out an answer has been. permessage-deflate took 450 more, what
+/// readers and fuzzers then found wrong 50, and a log that can be read back and played 500, which are
+/// beside the spine.
+const SOURCE_LINES: usize = 9_300;
 const SPINE_LINES: usize = 7_400;
 const DEPENDENCIES: usize = 15;
 const FLAGS: usize = 18;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::Server;
+use super::{Server, tap};
 use crate::channel::AWAKE;
 use crate::now::Now;
+use crate::trace::bus::Bus;
 
 /// When to say it next.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ impl Server {
     pub(super) fn say_awake(&mut self, now: Now) {
         let Some(line) = self.awake.as_mut().and_then(|awake| awake.line(now)) else { return };
         if let Some(channel) = self.hub.id(AWAKE) {
+            tap::event(now, &Bus::Message(AWAKE, line.as_bytes().into()));
             self.append(channel, line.as_bytes(), now);
         }
     }

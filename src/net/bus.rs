@@ -13,13 +13,14 @@ use mio::{Registry, Token};
 
 use super::resolve::Resolver;
 use super::upstream::Upstream;
-use super::{LINK, PUBLISHER, RESOLVER, Server};
+use super::{LINK, PUBLISHER, RESOLVER, Server, tap};
 use crate::channel::{AWAKE, Channel};
 use crate::now::Now;
 use crate::quiet::Quiet;
 use crate::redis::{
     Endpoint, Link, LinkEvent, Odd, Publisher, Publishing, Reason, RedisAddress, Subscribing,
 };
+use crate::trace::bus::Bus;
 use crate::websocket::close::CloseCode;
 
 /// What the loop keeps for Redis.
@@ -140,6 +141,7 @@ impl Server {
         if self.is_local(channel) {
             self.hub.acknowledged(channel.as_str());
         } else if let Some(redis) = &mut self.redis {
+            tap::event(now, &Bus::Subscribe(channel.as_str()));
             redis.link.machine.subscribe(channel, now);
         }
     }
@@ -148,6 +150,7 @@ impl Server {
         if let Some(redis) = &mut self.redis
             && channel.as_str() != AWAKE
         {
+            tap::event(now, &Bus::Unsubscribe(channel.as_str()));
             redis.link.machine.unsubscribe(channel, now);
         }
     }
@@ -211,11 +214,15 @@ impl Server {
                 LinkEvent::Connect => redis.connect(LINK, self.poll.registry(), now),
                 LinkEvent::Disconnect => redis.link.disconnect(),
                 LinkEvent::Message { channel, payload } => {
+                    tap::event(now, &Bus::Message(channel.as_str(), payload.as_slice().into()));
                     if let Some(id) = self.hub.id(channel.as_str()) {
                         self.append(id, &payload, now);
                     }
                 }
-                LinkEvent::Subscribed(channel) => self.hub.acknowledged(channel.as_str()),
+                LinkEvent::Subscribed(channel) => {
+                    tap::event(now, &Bus::Subscribed(channel.as_str()));
+                    self.hub.acknowledged(channel.as_str());
+                }
                 LinkEvent::Live => self.on_live(now),
                 LinkEvent::Down { reason, was_live, retry_in } => {
                     let what = format_args!("{reason} (next try in {retry_in:.1?})");
@@ -248,6 +255,7 @@ impl Server {
     }
 
     fn on_live(&mut self, now: Now) {
+        tap::event(now, &Bus::Live);
         let Some(redis) = &mut self.redis else { return };
         redis.down = None;
         match redis.gap_since.take() {
@@ -277,6 +285,7 @@ impl Server {
 
     /// Everybody keeps their WebSocket, and nothing arrives; who waits for a channel is refused.
     fn on_down(&mut self, now: Now) {
+        tap::event(now, &Bus::Gone);
         if let Some(redis) = &mut self.redis {
             redis.gap_since = Some(now.since_start);
         }
@@ -285,6 +294,7 @@ impl Server {
 
     /// Redis will not give us this channel (any more): nobody is left sitting on a dead one.
     fn on_denied(&mut self, channel: &Channel, now: Now) {
+        tap::event(now, &Bus::Denied(channel.as_str()));
         let Some(id) = self.hub.denied(channel.as_str()) else { return };
         let subscribers: Vec<_> = self.broadcast.subscribers(id).collect();
         for client in subscribers {

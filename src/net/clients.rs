@@ -226,7 +226,9 @@ impl Server {
     }
 }
 
-fn refusal(why: &Unavailable) -> Response {
+/// What a client is told that cannot have its channels.
+#[must_use]
+pub fn refusal(why: &Unavailable) -> Response {
     match why {
         Unavailable::Bus => unavailable("Redis cannot be reached now"),
         Unavailable::Denied(channel) => {

@@ -40,7 +40,7 @@ impl Server {
         };
         // What the client alone is sent goes first: a 101 before the first message.
         peer.flush(now);
-        let taken = peer.write(bytes);
+        let taken = peer.write(bytes, now);
         self.broadcast.delivered(taken);
         if peer.is_over() {
             self.follow_up(client, now);
@@ -57,7 +57,7 @@ impl Server {
                 peer.flush(now);
             }
             let Some((log, bytes)) = self.broadcast.owed(id) else { return };
-            let taken = peer.write(bytes);
+            let taken = peer.write(bytes, now);
             self.broadcast.wrote(id, log, taken);
         }
     }

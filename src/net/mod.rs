@@ -57,11 +57,12 @@ use slotmap::{Key, KeyData, SlotMap};
 
 use self::awake::Awake;
 use self::bus::Redis;
+pub use self::clients::refusal;
 use self::clock::Clock;
 use self::gaps::Gaps;
 use self::listener::Listener;
 use self::peer::Peer;
-pub use self::start::serve;
+pub use self::start::{serve, site};
 use self::stop::Phase;
 use crate::broadcast::{Broadcast, Mark};
 use crate::hub::{ClientId, Hub};

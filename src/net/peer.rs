@@ -103,6 +103,7 @@ impl Peer {
         match self.socket.read(buffer) {
             Ok(0) => {
                 self.is_readable = false;
+                self.tap.received_end(now);
                 self.conn.eof(now);
                 0
             }
@@ -112,7 +113,7 @@ impl Peer {
                 // poll has seen already gives no further edge.
                 self.is_readable = n == buffer.len() || self.ends;
                 if let Some(bytes) = buffer.get_mut(..n) {
-                    self.tap.received(bytes);
+                    self.tap.received(bytes, now);
                     self.conn.receive(bytes, now);
                 }
                 if limit < whole { whole } else { n }
@@ -131,18 +132,19 @@ impl Peer {
     pub(super) fn flush(&mut self, now: Now) {
         while self.is_writable() && !self.conn.output().is_empty() {
             let written = self.socket.write(self.conn.output());
-            let taken = note(&mut self.tap, self.conn.output(), &written);
+            let taken = note(&mut self.tap, self.conn.output(), &written, now);
             self.has_written(self.conn.output().len(), written);
             self.conn.wrote(taken, now);
         }
         if !self.is_broken && self.conn.take_shutdown(now) {
+            self.tap.sent_end(now);
             // An error means that the peer has gone already, which the next read will show.
             let _ = self.socket.shutdown(Shutdown::Write);
         }
     }
 
     /// Writes bytes of a log, once, and says how many were taken.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> usize {
+    pub(super) fn write(&mut self, bytes: &[u8], now: Now) -> usize {
         if !self.is_writable() {
             return 0;
         }
@@ -150,7 +152,7 @@ impl Peer {
         while written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
             written = self.socket.write(bytes);
         }
-        let taken = note(&mut self.tap, bytes, &written);
+        let taken = note(&mut self.tap, bytes, &written, now);
         self.has_written(bytes.len(), written);
         taken
     }
@@ -197,8 +199,8 @@ impl Peer {
     }
 }
 
-fn note(tap: &mut Tap, bytes: &[u8], written: &io::Result<usize>) -> usize {
+fn note(tap: &mut Tap, bytes: &[u8], written: &io::Result<usize>, now: Now) -> usize {
     let taken = written.as_ref().copied().unwrap_or(0);
-    tap.sent(bytes.get(..taken).unwrap_or_default());
+    tap.sent(bytes.get(..taken).unwrap_or_default(), now);
     taken
 }

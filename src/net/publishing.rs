@@ -3,13 +3,14 @@
 use slotmap::{Key, KeyData};
 
 use super::bus::{Redis, reason_kind};
-use super::{PUBLISHER, Server};
+use super::{PUBLISHER, Server, tap};
 use crate::channel::Channel;
 use crate::http::{Response, Status};
 use crate::hub::ClientId;
 use crate::now::Now;
 use crate::redis::{PublishFailure, PublisherEvent, Refusal};
 use crate::site::unavailable;
+use crate::trace::bus::Bus;
 
 impl Server {
     /// Publishes for a client. The answer, if it is known at once: without Redis, or without a link
@@ -24,6 +25,7 @@ impl Server {
         if !self.is_serving() {
             return Some(unavailable("not published: the server is going away"));
         }
+        tap::event(now, &Bus::Publish(channel.as_str(), body.into()));
         let Some(redis) = &mut self.redis else {
             if self.broadcast.is_full() {
                 return Some(unavailable(
@@ -57,6 +59,7 @@ impl Server {
                     redis.warn(reason_kind(reason), format_args!("cannot publish: {reason}"), now);
                 }
                 PublisherEvent::Published { ticket, receivers } => {
+                    tap::event(now, &Bus::Published(receivers));
                     self.reply(client(ticket), &published(receivers), now);
                 }
                 PublisherEvent::Failed { ticket, why } => {

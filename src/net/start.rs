@@ -34,7 +34,10 @@ pub fn serve(options: Options) -> io::Result<()> {
     Ok(())
 }
 
-fn site(options: Options) -> Site {
+/// What clients are answered by a server with these options, before it is known at which address and
+/// how many of them fit.
+#[must_use]
+pub fn site(options: Options) -> Site {
     let limits = Limits::default();
     let loopback_only = options.bind.iter().all(|address| address.ip().is_loopback());
     let publish_only_here =

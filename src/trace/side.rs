@@ -4,11 +4,12 @@
 //! * Until a payload begins, bytes are taken one at a time. So each decision falls at the first byte
 //!   that allows it, and what is kept then is exactly a head or a header.
 //! * Of a payload only the beginning is kept; its length is a number that is counted down.
-//! * [`show`] is the only way of a payload into a line.
+//! * What was kept of a payload is unmasked only when its line is said.
 
 use std::fmt;
 
 use super::Say;
+use super::escape::{escape, hex};
 use crate::http::HttpError;
 use crate::websocket::form::Form;
 use crate::websocket::frame::{self, FrameHeader, MAX_CONTROL_BYTES, Opcode};
@@ -52,7 +53,7 @@ pub(super) enum Next {
 /// A payload that is passing.
 #[derive(Debug)]
 struct Payload {
-    /// How its line begins. `None`: it has no line, or the line was said.
+    /// How its line begins, until that is said.
     label: Option<String>,
     notation: Notation,
     mask: Mask,
@@ -102,8 +103,8 @@ impl Side {
     }
 
     /// A payload begins; what is untold is its header.
-    pub(super) fn begin(&mut self, name: Option<&str>, notation: Notation, length: u64) {
-        let label = name.map(|name| format!("{} {name}", self.mark));
+    pub(super) fn begin(&mut self, name: &str, notation: Notation, length: u64) {
+        let label = Some(format!("{} {name}", self.mark));
         let (mask, header) = (Mask([0; 4]), self.untold.len());
         self.payload = Some(Payload { label, notation, mask, length, left: length, header });
     }
@@ -149,7 +150,7 @@ impl Side {
         if !opcode.is_control() {
             self.is_text = notation == Notation::Text;
         }
-        self.begin(Some(&format!("{name}{part}")), notation, length);
+        self.begin(&format!("{name}{part}"), notation, length);
         if let Some(payload) = &mut self.payload {
             payload.mask = mask;
         }
@@ -184,7 +185,7 @@ impl Side {
                         say(format_args!("{} last chunk", self.mark));
                         self.next = Next::ChunkLine { is_behind: true };
                     }
-                    Ok(size) => return self.begin(Some("chunk"), Notation::Text, size),
+                    Ok(size) => return self.begin("chunk", Notation::Text, size),
                     Err(_) => return self.give_up(HttpError::ChunkSize, say),
                 }
             }
@@ -220,6 +221,7 @@ impl Side {
         if self.ignored > 0 {
             say(format_args!("{mark} ignored {}", count(self.ignored, "byte")));
         }
+        self.ignored = 0;
     }
 
     /// A head or a header as far as it came.
@@ -253,24 +255,28 @@ impl Payload {
     }
 }
 
-/// A space and the bytes, as text in quotes or in hexadecimal, with no character that a terminal
-/// would obey.
-fn show(notation: Notation, bytes: &[u8], is_part: bool) -> String {
-    if notation == Notation::Hex {
-        let bytes: String = bytes.iter().map(|byte| format!(" {byte:02x}")).collect();
-        return bytes + if is_part { " …" } else { "" };
-    }
-    let mut text = String::new();
-    for chunk in bytes.utf8_chunks() {
-        // An apostrophe is harmless here, and frequent.
-        let valid = chunk.valid().split('\'').map(|part| part.escape_debug().to_string());
-        text += &valid.collect::<Vec<_>>().join("'");
-        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
-    }
-    format!(" \"{text}\"{}", if is_part { "…" } else { "" })
+/// The length of the bytes, and as many of them as are shown of a payload, as text.
+pub(super) fn show_whole(bytes: &[u8]) -> String {
+    let shown = bytes.get(..SHOWN_BYTES).unwrap_or(bytes);
+    format!("{}{}", bytes.len(), show(Notation::Text, shown, shown.len() < bytes.len()))
 }
 
-pub(super) fn count(number: impl fmt::Display, thing: &str) -> String {
+/// A space and the bytes, as text in quotes or in hexadecimal.
+fn show(notation: Notation, bytes: &[u8], is_part: bool) -> String {
+    let more = if is_part { "…" } else { "" };
+    if notation == Notation::Hex {
+        return hex(bytes) + if is_part { " …" } else { "" };
+    }
+    format!(" \"{}\"{more}", escape(if is_part { whole_characters(bytes) } else { bytes }))
+}
+
+/// The beginning of a text, without the character that was cut at its end.
+fn whole_characters(bytes: &[u8]) -> &[u8] {
+    let cut = str::from_utf8(bytes).err().filter(|error| error.error_len().is_none());
+    cut.map_or(bytes, |cut| bytes.get(..cut.valid_up_to()).unwrap_or(bytes))
+}
+
+fn count(number: impl fmt::Display, thing: &str) -> String {
     let number = number.to_string();
     let plural = if number == "1" { "" } else { "s" };
     format!("{number} {thing}{plural}")
