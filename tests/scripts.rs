@@ -7,6 +7,11 @@
 //!   in, time passes, and what must come out stands there, line by line.
 //! * `UPDATE=1 cargo test --test scripts` writes down what came out. The difference is for a person to
 //!   judge: `git diff tests/scripts`.
+//!
+//! To write one: begin with a line `# What it shows`, write what the clients send and what the bus says,
+//! and let `UPDATE=1` add the answers. Lines that stand together come in one read; an empty line or a note
+//! between them makes two of it. Bytes may stand there as they are (`< 81 85 37`, `< "GET / HT"`): what they
+//! turn out to be is added behind them.
 
 #![allow(
     clippy::panic,

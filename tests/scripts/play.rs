@@ -1,6 +1,6 @@
 //! Plays a script and writes down what was said, in the script's own words where they agree.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
 
 use barewire::net::site;
@@ -16,13 +16,21 @@ use crate::stage::Stage;
 pub(crate) fn play(script: &str) -> Result<String, String> {
     let lines: Vec<&str> = script.lines().collect();
     let entries = read(script).map_err(|why| why.to_string())?;
-    let mut play = Play { stage: stage(&entries)?, played: Vec::new(), explained: VecDeque::new() };
+    let mut play = Play {
+        stage: stage(&entries)?,
+        played: Vec::new(),
+        explained: VecDeque::new(),
+        raw: BTreeSet::new(),
+    };
     let mut has_input = false;
     for (at, entry) in entries.iter().enumerate() {
         let end = entries.get(at + 1).map_or(lines.len() + 1, |next| next.line) - 1;
         let text: Vec<&str> =
             lines[entry.line - 1..end].iter().copied().filter(|line| !is_note(line)).collect();
-        let is_played = is_input(&entry.what) && !play.is_explanation(&text);
+        let is_played = is_input(&entry.what);
+        if is_played && play.is_explanation(entry, &text) {
+            continue;
+        }
         // What stands together comes together, in one read.
         if !is_played || entry.line.checked_sub(2).is_some_and(|before| is_note(lines[before])) {
             play.settle(&mut has_input);
@@ -49,6 +57,8 @@ struct Play {
     /// What bytes that were written as they are have turned out to be: lines that look like input, and
     /// are none.
     explained: VecDeque<String>,
+    /// Clients that have sent such bytes. What is left of them at the end is explained there.
+    raw: BTreeSet<String>,
 }
 
 impl Play {
@@ -72,6 +82,7 @@ impl Play {
         match &entry.what {
             What::Received(bytes) if is_raw(&as_it_is.line) => {
                 self.played.push(as_it_is);
+                self.raw.insert(entry.client.to_owned());
                 self.stage.receive(entry.client, bytes);
                 let said = self.stage.take_said();
                 self.explained.extend(said.iter().cloned());
@@ -100,13 +111,15 @@ impl Play {
         Ok(())
     }
 
-    fn is_explanation(&mut self, text: &[&str]) -> bool {
-        let is_it = text.iter().zip(&self.explained).all(|(a, b)| a == b)
-            && text.len() <= self.explained.len();
-        if is_it {
+    /// Whether these lines look like input and are none.
+    fn is_explanation(&mut self, entry: &Entry<'_>, text: &[&str]) -> bool {
+        let is_next = text.len() <= self.explained.len()
+            && text.iter().zip(&self.explained).all(|(line, explained)| line == explained);
+        if is_next {
             self.explained.drain(..text.len());
         }
-        is_it
+        let is_end = text[0].contains("< ignored ") || text[0].contains("< cut off");
+        is_next || (is_end && self.raw.contains(entry.client))
     }
 }
 
