@@ -1,5 +1,10 @@
-//! Every limit on clients that nobody needs to tune, in one place, each with its reason. What somebody
-//! may want to tune is an option; what concerns Redis stands in `redis/mod.rs`.
+//! Every limit on clients that nobody needs to tune, in one place, each with its reason.
+//!
+//! What to notice:
+//! * What somebody may want to tune is an option; what concerns Redis stands in `redis/mod.rs`.
+//! * They are a value and no constants: a test makes its own and reaches them sooner.
+//! * Most refuse or close somebody. The budgets, slices and accepts refuse nobody: they only end somebody's
+//!   part of a turn, so that all others have theirs.
 
 use std::time::Duration;
 

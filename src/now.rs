@@ -1,5 +1,11 @@
 //! Time as a value that is handed in, so that tests, fuzzers and replays can drive every machine in
-//! virtual time. Only `net` reads a clock.
+//! virtual time.
+//!
+//! What to notice:
+//! * Only `net` reads a clock, and once for each turn of the loop.
+//! * There are two clocks, for they answer two questions: how long it has been, which nobody may correct,
+//!   and what time it is, which somebody may.
+//! * Both are lengths. An `Instant` could not be made up, and so could not be replayed.
 
 use std::time::Duration;
 

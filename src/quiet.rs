@@ -1,6 +1,11 @@
 //! Says the same thing at most once a minute, and how often it was not said.
 //!
-//! A peer decides how often it does something odd, so it would decide how much is logged.
+//! What to notice:
+//! * A peer decides how often it does something odd. Without this it would decide how much is logged.
+//! * What counts as the same is named by a text of the program and never of a peer, or peers would decide
+//!   how much is kept here.
+//! * Nothing is lost: at level `debug` every one is said, and the number of those that were not is said
+//!   with the next one, or at the end.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,7 +15,7 @@ use crate::now::Now;
 
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// When each kind of thing was last said. Kinds are texts of the program, so no peer adds to them.
+/// When each kind of thing was last said, and how often it was kept back since.
 #[derive(Debug, Default)]
 pub struct Quiet {
     last: HashMap<String, (Duration, u64)>,

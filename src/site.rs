@@ -1,4 +1,11 @@
 //! What each path answers.
+//!
+//! What to notice:
+//! * A decision needs the head, the way that the client came in, and nothing else. What it cannot know, the
+//!   body or the state of the process, it hands back as a [`Decision`] for others to see to.
+//! * A client that is refused is told what to write instead, and whoever runs the server what to add.
+//! * With an address for operators, their paths are there and those of clients are not, and the reverse:
+//!   each answers 404 where it does not belong.
 
 use std::cell::RefCell;
 use std::time::Duration;

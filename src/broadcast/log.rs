@@ -1,4 +1,13 @@
-//! One channel's log: its bytes, its cursors, and the pass that brings the ready ones to its end.
+//! One log: the encoded frames of a channel in one wire form, its cursors, and the pass that brings the
+//! ready ones to its end.
+//!
+//! What to notice:
+//! * `settled` is a promise about all ready cursors at once, and the first blocked one is the hindmost of
+//!   its kind. So what may be dropped, and who lags, is known without a walk over the cursors.
+//! * A pass ends where the log ended when it began, but what it delivers goes up to the end there is *now*:
+//!   whoever is visited late gets more, and the next pass skips whoever has all.
+//! * There is no list of frames. Where one ends matters only behind a write that came short, and then the
+//!   headers say it: that is rare, and a list would cost every message.
 
 use std::collections::BTreeSet;
 

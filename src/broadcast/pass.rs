@@ -5,6 +5,8 @@
 //!   own, and its bytes are sent from where they lie.
 //! * Where more than one log has a pass to make, what they owe to one client is copied together and sent
 //!   at once. The passes of the other logs then find its cursors where they should be, and go on.
+//! * A write costs as much as copying many kilobytes, and a burst on a hundred channels would be a hundred
+//!   writes for each client: the copy is 23 times as fast (`benches/README.md`).
 
 use super::log::Log;
 use super::{Broadcast, LogId};

@@ -1,4 +1,12 @@
 //! The HTTP half of a connection: a head comes in, an answer goes out, and again.
+//!
+//! What to notice:
+//! * A head that lies whole in what was read is parsed there. Only what the network cut is copied, and
+//!   only until it is complete.
+//! * Whoever pipelines and does not read is stopped by the answers: above a mark of unwritten output the
+//!   next requests are kept unread, and `Conn::wrote` goes on with them.
+//! * Only a 200 keeps the connection. Behind any other answer may stand a body that nobody took, and to
+//!   read that as a request is how requests are smuggled.
 
 use std::time::Duration;
 

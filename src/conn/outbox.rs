@@ -1,6 +1,14 @@
 //! What one client alone is sent, until its socket takes it.
+//!
+//! What to notice:
+//! * An empty one owns no memory, and it is empty nearly always. Of the messages of channels only the rest
+//!   of a frame comes here, when a client is cut off inside it.
+//! * It has no limit of its own. What bounds it is that a client with much unwritten output is not read
+//!   from ([`Conn::wants_input`](super::Conn::wants_input)), so it can cause no more.
+//! * What was sent is not moved out at every write, only when it is more than half. So a client that takes
+//!   a byte at a time costs a constant for each byte, and not all the rest each time.
 
-/// Bytes that wait to be written. An empty one owns no memory.
+/// Bytes that wait to be written.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     bytes: Vec<u8>,
@@ -31,8 +39,7 @@ impl Outbox {
         self.len() == 0
     }
 
-    /// The socket took the next `n` bytes. Memory is given back when all are out; a client that is
-    /// blocked has its bytes moved down only when that at least halves them.
+    /// The socket took the next `n` bytes.
     pub(super) fn sent(&mut self, n: usize) {
         self.sent = self.bytes.len().min(self.sent.saturating_add(n));
         if self.is_empty() {

@@ -1,4 +1,12 @@
 //! The WebSocket half of a connection: frames come in, and what one client alone is sent goes out.
+//!
+//! What to notice:
+//! * Only our own Close waits for something: we read on for the peer's (`Closing`). Behind the answer to
+//!   the peer's, a broken rule or long silence, the TCP connection ends at once.
+//! * Any byte is a sign of life, half a frame too. It costs no timer: the deadline is computed from the
+//!   last byte when somebody asks for it.
+//! * What a subscriber sends is checked like any other message before it is dropped: who breaks a rule is
+//!   closed, though nobody would have read it.
 
 use std::time::Duration;
 

@@ -1,4 +1,11 @@
 //! A request that waits for the rest of the process: for its channels to be live, or for an answer.
+//!
+//! What to notice:
+//! * Two kinds wait here, and they end in different ways. A wish for channels goes with the client that had
+//!   it; a publish may have been passed on, so neither the end of the input nor our own leaving ends it.
+//! * What the client sends meanwhile is kept and not looked at: frames or a request, the answer decides.
+//! * Nothing is read before the loop has fetched the event. Else the end of the input would withdraw a wish
+//!   that might have been granted at once, and the network's cuts would decide which of the two came first.
 
 use std::time::Duration;
 
@@ -67,9 +74,8 @@ impl Waiting {
         State::Waiting(self)
     }
 
-    /// As much as a head may have, and not more, is kept; one read may go over it. And nothing is read
-    /// before the loop has been asked: the end of the input would withdraw a wish that it might have
-    /// granted at once, and it would depend on the network's cuts which of the two it met first.
+    /// Not before the loop has been asked. Then as much as a head may have, and not more, is kept; one
+    /// read may go over it.
     pub(super) fn wants_input(&self, site: &Site) -> bool {
         self.event.is_none() && self.inbox.len() < site.limits.head.head_bytes
     }

@@ -1,8 +1,12 @@
 //! The bus: Redis, or nothing but this process.
 //!
-//! Without Redis, whatever is wanted is live at once. With Redis, the link says what is live, and
-//! everything that happens to it is said in the log, since a server that is deaf and does not say
-//! so is the worst kind.
+//! What to notice:
+//! * Without Redis, whatever is wanted is live at once, in the same turn. With it, only the link says what
+//!   is live.
+//! * Redis is read on while there is room in the logs, for each message more in a pass costs the clients no
+//!   write. When there is none, what comes is left to Redis, which cuts the link if that becomes too much.
+//! * Everything that happens to the link is said in the log. A server that is deaf and does not say so is
+//!   the worst kind.
 
 use std::fmt;
 use std::io;
@@ -165,8 +169,7 @@ impl Server {
         }
     }
 
-    /// Reads what Redis has sent, up to this turn's budget, into the logs. It reads on until the
-    /// socket is empty, because every message that a pass carries more costs the clients no write.
+    /// Reads what Redis has sent, up to this turn's budget, into the logs.
     pub(super) fn listen_to_bus(&mut self, now: Now) {
         let is_serving = self.is_serving();
         if let Some(redis) = &mut self.redis

@@ -1,4 +1,12 @@
 //! Clients come, want something, and go.
+//!
+//! What to notice:
+//! * Whoever changes what a peer is ends in `follow_up`, directly or through `serve`. It brings the hub,
+//!   the logs, the timers and the lists of the loop in line with the peer.
+//! * A peer that is over stays in its place until the end of the turn. So `get_mut` may well give one that
+//!   is over, and never one that is somebody else.
+//! * Above `--max-connections` a few are let in only to be told that there is no room. Those above that
+//!   wait in the kernel's queue, and operators are counted apart.
 
 use std::rc::Rc;
 

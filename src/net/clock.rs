@@ -1,4 +1,10 @@
 //! The one place where the server reads its clocks.
+//!
+//! What to notice:
+//! * One reading serves all of a turn: what happens in it happens at the same time for every machine.
+//! * All deadlines are on the clock that only goes forward. The other one is for showing, and may jump.
+//! * The seed has to differ from that of the other servers that come back to the same Redis, and no more.
+//!   So it is made of the time and the process, and nothing secret may be drawn from it.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 

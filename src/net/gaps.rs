@@ -1,8 +1,12 @@
 //! What subscribers are told of messages that they may have missed.
 //!
-//! Redis forgets what is published while nobody is subscribed. So after an outage nobody here can say
-//! what was lost, only that something may be; and the one who can fetch it is the client. By default
-//! it is closed with 1012 when its channel is live again, so that it comes back, and knows why.
+//! What to notice:
+//! * Redis forgets what is published while nobody is subscribed. So after an outage nobody here can say
+//!   what was lost, only that something may be; and the one who can fetch it is the client.
+//! * After an outage it is closed with 1012 when its channel is live *again*, and not before: so it comes
+//!   back to a server that lets it in, and knows why.
+//! * They are told a few at a time, for all of them come back at once, and ask somebody for what they
+//!   missed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

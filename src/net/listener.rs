@@ -1,4 +1,12 @@
 //! Listening sockets, and accepting that neither spins nor falls silent.
+//!
+//! What to notice:
+//! * The poll tells of newcomers once, and not again while some are left. So whoever stops accepting before
+//!   the queue is empty has to come back by itself: at the next turn, or after a pause.
+//! * One descriptor is kept to be given up. Without it a process that is out of descriptors could not even
+//!   say so: newcomers would hang in the kernel's queue.
+//! * What is set on a listening socket is inherited by what it accepts, so an option costs one system call,
+//!   and not one for each client.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,11 @@
 //! One client's socket and the machine behind it.
+//!
+//! What to notice:
+//! * The poll says *once* that a socket can be read or written. Two flags remember it until a read or a
+//!   write comes short, which says as much as `WouldBlock` and saves the system call that would.
+//! * What was read is shown to the tap before the machine gets it: the machine unmasks it where it lies.
+//! * A reset is for whom nothing sensible can be sent: its bytes are thrown away, so that a client which
+//!   does not read leaves nothing in the kernel either.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;

@@ -1,4 +1,12 @@
 //! What clients publish, and what becomes of it; and whether the server is ready.
+//!
+//! What to notice:
+//! * With Redis, what is published here is not appended here. It comes back over the link like
+//!   everything else, once, and nobody here is ahead of the clients of other servers.
+//! * It is the link that decides whether publishing is possible, not the publisher: while nobody here would
+//!   hear a message, none is taken.
+//! * A publish travels with its client's id, generation and all. If the client has gone when the answer
+//!   comes, nobody else can get it.
 
 use slotmap::{Key, KeyData};
 

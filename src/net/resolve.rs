@@ -1,7 +1,11 @@
 //! Host names to addresses, without stopping the loop.
 //!
-//! The system's resolver only knows how to block. So each look-up has a short-lived thread, one at
-//! a time; its answer comes through a channel, and a waker that the poll sees.
+//! What to notice:
+//! * The system's resolver only knows how to block. So each look-up has a short-lived thread, and the loop
+//!   hears of the answer like of anything else: through the poll, which a waker wakes.
+//! * One look-up at a time: an answer is that of the first question, and a name server that is dead holds
+//!   one thread and not one for each try.
+//! * An address is never looked up, so a server whose Redis has one stays with one thread for ever.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};

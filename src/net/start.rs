@@ -1,4 +1,11 @@
 //! From options to a running server, and the line that says what it is.
+//!
+//! What to notice:
+//! * Only here are options turned into a `Site`. The machines know no flag, and tests make their own site.
+//! * The limit of open descriptors is raised as far as it goes, and then clients are counted against it. So
+//!   what runs out is clients, who are told, and not the descriptors of Redis or of a listener.
+//! * Publishing without a token follows from what was *not* asked for: no Redis, no token, and loopback
+//!   addresses alone, those of operators too. The start line warns of it.
 
 use std::io;
 use std::net::SocketAddr;

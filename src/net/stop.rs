@@ -1,5 +1,13 @@
 //! How the server ends: at once for SIGINT, in order for SIGTERM.
 //!
+//! What to notice:
+//! * The two signals differ in who waits: a person at a prompt, or a program that has sent the newcomers
+//!   elsewhere and lets the others finish.
+//! * To drain, the listening sockets are closed first, but not those of operators, who are still answered
+//!   that it lives and is not ready.
+//! * While draining, whoever is still owed something by a log is not closed. That has an end: nothing is
+//!   read from the bus any more, and who does not read lags, or is there when the time is up.
+//!
 //! ```text
 //!   Serving --SIGTERM--> Draining --everybody gone, time up, any signal--> Stopped
 //!      +------------------------------SIGINT-------------------------------> Stopped

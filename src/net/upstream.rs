@@ -1,4 +1,12 @@
 //! A socket to Redis and the machine behind it: the subscriber link, or the publisher.
+//!
+//! What to notice:
+//! * A connect that returned has decided nothing. The socket is open when the poll tells of it, and then
+//!   only if it has no error and knows its peer.
+//! * A name may have several addresses. All of them share the one time for a connect, and each round begins
+//!   with another, so one that swallows packets fails one round and not all.
+//! * Nothing is tried again here but the next address. Every other failure is told to the machine, which
+//!   knows when to come back.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -17,8 +25,7 @@ pub(super) struct Upstream<T: Talk> {
     connection: Connection,
     /// Addresses of the same name that have not been tried in this round.
     untried: VecDeque<SocketAddr>,
-    /// Counts the rounds, so that each begins with another of several addresses: one that swallows
-    /// packets uses up the whole time for a connect.
+    /// Counts the rounds, so that each begins with another of several addresses.
     rounds: usize,
 }
 
@@ -109,8 +116,8 @@ impl<T: Talk> Upstream<T> {
         }
     }
 
-    /// A connect that returned was not a connection yet. It is one when the socket has no error and
-    /// knows its peer; a refused one shows up here as well, as an event like any other.
+    /// A connect was decided, or not yet. One that was refused shows up here as well, as an event like
+    /// any other.
     fn on_decision(&mut self, stream: Stream, registry: &Registry, now: Now) {
         match stream.is_connected() {
             Ok(true) => {

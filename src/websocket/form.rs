@@ -5,6 +5,8 @@
 //!   to ten thousand clients is encoded once for each form, not once for each client.
 //! * Compression is a permission and no duty (RFC 7692 section 6): in every form a message may go
 //!   as it is, and one that would not get shorter does.
+//! * Each message is compressed by itself, so one compressor for each window does for everybody, and a
+//!   connection owns none.
 
 use std::collections::BTreeMap;
 

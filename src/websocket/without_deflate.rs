@@ -1,7 +1,10 @@
 //! What stands in the place of `deflate.rs` in a build without the cargo feature `deflate`: nothing.
 //!
-//! No offer is accepted, so there is no window to agree on, and the compiler sees that nothing which
-//! would need one can happen.
+//! What to notice:
+//! * No offer is accepted (RFC 7692 section 5 lets a server decline), and the connection goes on without.
+//! * Types without variants have no values. So there is no window to agree on, and the compiler sees that
+//!   nothing which would need one can happen: an empty `match` is the proof.
+//! * The names are those of `deflate.rs`, so that `mod.rs` alone has to ask which of the two is there.
 
 use std::fmt;
 
