@@ -178,6 +178,30 @@ fn a_file_is_one_idea() {
     assert!(long.is_empty(), "over 400 lines before their tests, so more than one idea: {long:?}");
 }
 
+/// What a file is for, and the three things that a reader would not see by himself. A fourth is one
+/// that nobody remembers.
+#[test]
+fn every_file_says_what_it_is_and_three_things_to_notice() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        // The map, and the chapters of the tour, are such a head and nothing else.
+        if source.path == "lib.rs" || source.path.starts_with("tour") {
+            continue;
+        }
+        let head = source.head();
+        if head.first().is_none_or(|line| line.trim().is_empty()) {
+            wrong.push(format!("{} does not begin with what it is", source.path));
+        }
+        let notice = head.iter().skip_while(|line| **line != " What to notice:").skip(1);
+        let notice = notice.take_while(|line| line.starts_with(" * ") || line.starts_with("   "));
+        let bullets = notice.filter(|line| line.starts_with(" * ")).count();
+        if bullets != 3 {
+            wrong.push(format!("{} has {bullets} things to notice, not 3", source.path));
+        }
+    }
+    assert!(wrong.is_empty(), "what a reader needs first:\n  {}", wrong.join("\n  "));
+}
+
 /// The top-level modules that a source names: behind `crate::`, behind enough `super::`, and in
 /// `main`, which is a crate of its own, behind `barewire::`.
 fn modules_named(source: &Source) -> BTreeSet<String> {

@@ -55,6 +55,11 @@ impl Source {
         }
     }
 
+    /// The comment that the file begins with, line by line.
+    pub(crate) fn head(&self) -> Vec<&str> {
+        self.text.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim_end).collect()
+    }
+
     /// The lines before the tests, which stand at the bottom of a file.
     fn before_tests(&self) -> impl Iterator<Item = &str> {
         self.text.lines().take_while(|line| *line != "#[cfg(test)]")
