@@ -1,27 +1,34 @@
 //! One client as a machine of bytes and time: what it sends goes in, what it is sent comes out.
 //!
 //! What to notice:
-//! * There is no socket and no clock here. The loop drives this machine over real sockets, the
-//!   tests in virtual time, and the example in the crate's front page over a blocking stream.
-//! * Each state owns its data and is consumed by the step that leaves it, so nothing of an
-//!   earlier state can be left over in a later one.
-//! * Cutting the input anywhere changes nothing: whatever is incomplete is kept by the state that
-//!   waits for the rest.
+//! * There is no socket and no clock here. The loop drives this machine over real sockets, the tests in
+//!   virtual time, and the example in the crate's front page over a blocking stream.
+//! * Each state owns its data and is consumed by the step that leaves it, so nothing of an earlier state can
+//!   be left over in a later one. And nobody but this file and those that it declares can name a state.
+//! * Cutting the input anywhere changes nothing: whatever is incomplete is kept by the state that waits for
+//!   the rest.
 //!
-//! | state | leaves for | when |
-//! | --- | --- | --- |
-//! | Head | Head | a request was answered, and the connection is kept |
-//! | | Posting | the head of a publish was let in, and its body comes |
-//! | | Waiting | the rest of the process has to decide: channels, readiness |
-//! | | Open | 101 on `/echo` |
-//! | Posting | Waiting | the body is complete and to be published |
-//! | Waiting | Open | the channels are live: 101 |
-//! | | Head | a question was answered, and the connection is kept |
-//! | Open | Closing | we close |
-//! | Closing | Linger | the peer's Close came |
-//! | all of these | Linger | refused, answered for the last time, a rule was broken, or closed by the peer |
-//! | Linger | Done | all is written, and the peer has closed, or its time is up |
-//! | all of these | Done | the peer is gone, and there is nothing to write to it |
+//! ```text
+//!   Head    -- answered, and kept alive --------------------------------------------> Head
+//!   Head    -- a publish is let in, and its body comes -----------------------------> Posting
+//!   Head    -- others have to decide: it wants channels, or asks -------------------> Waiting
+//!   Head    -- 101 on /echo --------------------------------------------------------> Open
+//!   Posting -- the body is complete ------------------------------------------------> Waiting
+//!   Waiting -- its channels are live: 101 ------------------------------------------> Open
+//!   Waiting -- answered, and kept alive --------------------------------------------> Head
+//!   Open    -- we close ------------------------------------------------------------> Closing
+//!
+//!   Head, Posting, Waiting -- the last answer: refused, late, or asked to close ----> Linger
+//!   Head    -- we close between two requests ---------------------------------------> Linger
+//!   Open    -- the peer's Close | a broken rule | silence behind our ping ----------> Linger
+//!   Closing -- the peer's Close | a broken rule ------------------------------------> Linger
+//!   Head, Posting, Waiting, Open, Closing -- the input ends before all is written --> Linger
+//!
+//!   Head, Posting, Waiting, Open, Closing -- the input ends, and all is written ----> Done
+//!   Head    -- its time is up, and nothing has come --------------------------------> Done
+//!   Closing -- its time is up ------------------------------------------------------> Done
+//!   Linger  -- its time is up | the input has ended, and all is written ------------> Done
+//! ```
 
 mod exchange;
 mod outbox;

@@ -1,4 +1,5 @@
 mod law;
+mod states;
 
 use super::*;
 use crate::http::Status;
