@@ -1,18 +1,6 @@
 //! From frames to messages (RFC 6455 sections 5.4 and 5.6), with memory only while something is
 //! incomplete.
 //!
-//! ```text
-//!                         text or binary, no FIN
-//!   between messages  ------------------------------>  between fragments
-//!                     <------------------------------
-//!                           continuation, FIN
-//!
-//!   stays there:                                       stays there:
-//!     text or binary with FIN, a message of one frame    continuation, no FIN
-//!     ping, pong                                         ping, pong
-//!   ends all: close                                    ends all: close
-//! ```
-//!
 //! What to notice:
 //! * A frame that lies whole in the bytes is unmasked where it lies and handed out from there: no
 //!   copy, no allocation. Only what the network cut or the peer fragmented is copied, once.
@@ -21,6 +9,17 @@
 //! * A payload in pieces is unmasked, measured and checked as it arrives. So a bad byte fails when
 //!   it comes, and a message over the limit fails at the header that announces it, or when it comes
 //!   out of its compression.
+//!
+//! ```text
+//!   between messages  -- text or binary with FIN | ping or pong -----> between messages
+//!   between messages  -- text or binary without FIN -----------------> between fragments
+//!   between fragments -- continuation without FIN | ping or pong ----> between fragments
+//!   between fragments -- continuation with FIN ----------------------> between messages
+//!   between messages, between fragments -- a Close | a broken rule --> the end
+//! ```
+//!
+//! The header of a frame decides, unless what is in the frame breaks a rule. All that moves on from one to
+//! another is in this file; what is kept until the rest of a frame or message comes is in `partial.rs`.
 
 pub use super::error::MessageError;
 
@@ -397,6 +396,53 @@ mod tests {
 
     fn text(payload: &str) -> Seen {
         Seen::Text(payload.to_owned())
+    }
+
+    include!("../../tests/sources/diagram.rs");
+
+    const MESSAGES: &str = "between messages";
+    const FRAGMENTS: &str = "between fragments";
+    const END: &str = "the end";
+
+    /// The edges that the head of this file draws: from where, the cause, the first bytes of the frames
+    /// that are it, and to where. Where there are none: all those that are nothing else.
+    const EDGES: &[(&str, &str, &[u8], &str)] = &[
+        (MESSAGES, "text or binary with FIN", &[0x81, 0x82], MESSAGES),
+        (MESSAGES, "ping or pong", &[0x89, 0x8a], MESSAGES),
+        (MESSAGES, "text or binary without FIN", &[0x01, 0x02], FRAGMENTS),
+        (FRAGMENTS, "continuation without FIN", &[0x00], FRAGMENTS),
+        (FRAGMENTS, "ping or pong", &[0x89, 0x8a], FRAGMENTS),
+        (FRAGMENTS, "continuation with FIN", &[0x80], MESSAGES),
+        (MESSAGES, "a Close", &[0x88], END),
+        (FRAGMENTS, "a Close", &[0x88], END),
+        (MESSAGES, "a broken rule", &[], END),
+        (FRAGMENTS, "a broken rule", &[], END),
+    ];
+
+    #[test]
+    fn walks_the_diagram_with_every_first_byte_of_a_frame() {
+        for (from, first) in [MESSAGES, FRAGMENTS].into_iter().zip([&b""[..], &frame(0x01, b"")]) {
+            for byte in 0..=u8::MAX {
+                let edges = || EDGES.iter().filter(|edge| edge.0 == from);
+                let named = edges().find(|(_, _, bytes, _)| bytes.contains(&byte));
+                let (_, cause, _, to) =
+                    named.or_else(|| edges().find(|edge| edge.2.is_empty())).unwrap();
+                let (mut assembler, mut all) = (Assembler::default(), Vec::new());
+                assert!(feed(&mut assembler, first, &LIMITS, &mut all));
+                let goes_on = feed(&mut assembler, &frame(byte, b""), &LIMITS, &mut all);
+                let is_between_messages = assembler.is_idle();
+                let reached = match (goes_on, is_between_messages) {
+                    (false, _) => END,
+                    (true, true) => MESSAGES,
+                    (true, false) => FRAGMENTS,
+                };
+                assert_eq!(reached, *to, "{from} -- {cause}: {byte:#x}");
+                let is_error = matches!(all.last(), Some(Seen::Failed(_)));
+                assert_eq!(is_error, *cause == "a broken rule", "{from}: {byte:#x}");
+            }
+        }
+        let walked = EDGES.iter().map(|(from, cause, _, to)| (*from, *cause, *to));
+        diagram::assert_drawn(include_str!("message.rs"), walked);
     }
 
     #[test]
