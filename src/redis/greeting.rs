@@ -11,6 +11,16 @@
 //! * Every refusal has a line of its own that says what to change, and where. It never repeats what
 //!   Redis wrote, which may hold what it was sent.
 //! * A refusal says whether waiting helps. If not, the next try comes late: it will fail as well.
+//!
+//! ```text
+//!   Auth -- OK --------------------------------------> Name
+//!   Name -- OK | a refusal of this command alone ----> Ping
+//!   Ping -- PONG | a refusal of this command alone --> greeted
+//!
+//!   Auth -- any refusal -----------------------------> dropped
+//!   Name, Ping -- a refusal of us -------------------> dropped
+//!   Auth, Name, Ping -- any other reply -------------> dropped
+//! ```
 
 use std::fmt;
 
@@ -201,26 +211,66 @@ mod tests {
         }
     }
 
+    include!("../../tests/sources/diagram.rs");
+
+    /// One edge of the diagram at the head of this file: the answer that is waited for, the cause, the
+    /// replies that are it, and where they lead.
+    type Edge = (Greeting, &'static str, &'static [Reply], &'static str);
+
+    /// Refusals of one command, and those of whoever sends it.
+    const OF_THIS_ALONE: [Reply; 2] =
+        [Reply::Refused(Refusal::NoPermission), Reply::Refused(Refusal::Other)];
+    const OF_US: [Reply; 8] = [
+        Reply::Refused(Refusal::WrongPassword),
+        Reply::Refused(Refusal::NeedlessPassword),
+        Reply::Refused(Refusal::NoAuth),
+        Reply::Refused(Refusal::Protected),
+        Reply::Refused(Refusal::Loading),
+        Reply::Refused(Refusal::MasterDown),
+        Reply::Refused(Refusal::ReadOnly),
+        Reply::Refused(Refusal::TooManyClients),
+    ];
+    const MISPLACED: [Reply; 3] = [Reply::Receivers(1), Reply::UnknownPush, Reply::Misplaced];
+
+    const EDGES: &[Edge] = &[
+        (Greeting::Auth, "OK", &[Reply::Okay], "Name"),
+        (Greeting::Name, "OK", &[Reply::Okay], "Ping"),
+        (Greeting::Name, "a refusal of this command alone", &OF_THIS_ALONE, "Ping"),
+        (Greeting::Ping, "PONG", &[Reply::Pong], "greeted"),
+        (Greeting::Ping, "a refusal of this command alone", &OF_THIS_ALONE, "greeted"),
+        (Greeting::Auth, "any refusal", &OF_THIS_ALONE, "dropped"),
+        (Greeting::Auth, "any refusal", &OF_US, "dropped"),
+        (Greeting::Name, "a refusal of us", &OF_US, "dropped"),
+        (Greeting::Ping, "a refusal of us", &OF_US, "dropped"),
+        (Greeting::Auth, "any other reply", &MISPLACED, "dropped"),
+        (Greeting::Auth, "any other reply", &[Reply::Pong], "dropped"),
+        (Greeting::Name, "any other reply", &MISPLACED, "dropped"),
+        (Greeting::Name, "any other reply", &[Reply::Pong], "dropped"),
+        (Greeting::Ping, "any other reply", &MISPLACED, "dropped"),
+        (Greeting::Ping, "any other reply", &[Reply::Okay], "dropped"),
+    ];
+
     #[test]
-    fn each_answer_leads_on_or_ends_the_connection() {
-        use Greeting::{Auth, Name, Ping};
-        let refused = Reply::Refused;
-        for (step, reply, expected) in [
-            (Auth, Reply::Okay, Ok(Some(Name))),
-            (Auth, refused(Refusal::Other), Err(Reason::Refused(Refusal::Other))),
-            (Auth, Reply::Pong, Err(Reason::OutOfStep)),
-            (Name, Reply::Okay, Ok(Some(Ping))),
-            (Name, refused(Refusal::NoPermission), Ok(Some(Ping))),
-            (Name, refused(Refusal::Other), Ok(Some(Ping))),
-            (Name, refused(Refusal::NoAuth), Err(Reason::Refused(Refusal::NoAuth))),
-            (Name, Reply::Receivers(1), Err(Reason::OutOfStep)),
-            (Ping, Reply::Pong, Ok(None)),
-            (Ping, refused(Refusal::NoPermission), Ok(None)),
-            (Ping, refused(Refusal::Loading), Err(Reason::Refused(Refusal::Loading))),
-            (Ping, Reply::Okay, Err(Reason::OutOfStep)),
-            (Ping, Reply::UnknownPush, Err(Reason::OutOfStep)),
-        ] {
-            assert_eq!(step.answer(&reply), expected, "{step:?} {reply:?}");
+    fn walks_the_diagram() {
+        for (from, cause, replies, to) in EDGES {
+            for reply in *replies {
+                let (reached, why) = match from.answer(reply) {
+                    Ok(Some(next)) => (format!("{next:?}"), None),
+                    Ok(None) => ("greeted".to_owned(), None),
+                    Err(why) => ("dropped".to_owned(), Some(why)),
+                };
+                assert_eq!(reached, *to, "{from:?} -- {cause}: {reply:?}");
+                let expected = match (reply, *to) {
+                    (Reply::Refused(refusal), "dropped") => Some(Reason::Refused(*refusal)),
+                    (_, "dropped") => Some(Reason::OutOfStep),
+                    _ => None,
+                };
+                assert_eq!(why, expected, "{from:?} -- {cause}: {reply:?}");
+            }
         }
+        let names: Vec<_> = EDGES.iter().map(|edge| format!("{:?}", edge.0)).collect();
+        let walked = EDGES.iter().zip(&names);
+        let walked = walked.map(|((_, cause, _, to), from)| (from.as_str(), *cause, *to));
+        diagram::assert_drawn(include_str!("greeting.rs"), walked);
     }
 }

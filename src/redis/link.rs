@@ -6,6 +6,8 @@
 //! * A channel is live when `Subscribed` says so, and no longer when `Down` does; nothing is said to
 //!   be live because it was sent.
 //! * It pings whether or not messages flow: only an answer shows that Redis still hears it.
+//!
+//! Its states are drawn in `session.rs`, those of a channel in `subscriptions.rs`.
 
 use std::time::Duration;
 

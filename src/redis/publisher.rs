@@ -6,6 +6,18 @@
 //! * Publishes are pipelined: the answers come in the order of the commands.
 //! * Nothing is sent twice. A publish whose answer is lost may have arrived; whoever asked for it is
 //!   told just that, and can decide.
+//!
+//! One publish; the states of the connection are those of a [`Session`].
+//!
+//! ```text
+//!   asked for -- no try is due yet | too much is owed -----------> failed
+//!   asked for -- Redis is not greeted yet -----------------------> held back
+//!   asked for -- Redis is greeted -------------------------------> sent
+//!   held back -- Redis is greeted -------------------------------> sent
+//!   sent      -- answered ---------------------------------------> published
+//!   sent      -- refused ----------------------------------------> failed
+//!   held back, sent -- no answer in time | the connection ends --> failed
+//! ```
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -217,6 +229,110 @@ mod tests {
         publisher.receive(GREETED, at(0));
         assert_eq!(events(&mut publisher), [PublisherEvent::Connect]);
         publisher
+    }
+
+    include!("../../tests/sources/diagram.rs");
+
+    /// How far the publish with ticket 1 has come.
+    fn state(publisher: &mut Publisher) -> &'static str {
+        let ended = events(publisher).into_iter().find_map(|event| match event {
+            PublisherEvent::Published { ticket: 1, .. } => Some("published"),
+            PublisherEvent::Failed { ticket: 1, .. } => Some("failed"),
+            PublisherEvent::Published { .. }
+            | PublisherEvent::Failed { .. }
+            | PublisherEvent::Connect
+            | PublisherEvent::Disconnect
+            | PublisherEvent::Down { .. } => None,
+        });
+        let is_owed = publisher.talk.owed.iter().any(|owed| owed.ticket == 1);
+        assert_ne!(ended.is_some(), is_owed, "every ticket ends once");
+        let is_said = !publisher.output().is_empty() && publisher.is_live();
+        ended.unwrap_or(if is_said { "sent" } else { "held back" })
+    }
+
+    fn greet(publisher: &mut Publisher) {
+        publisher.connected(at(0));
+        publisher.wrote(publisher.output().len());
+        publisher.receive(GREETED, at(0));
+    }
+
+    fn new() -> Publisher {
+        Publisher::new(Credentials::default(), 1)
+    }
+
+    fn failed_once() -> Publisher {
+        let mut publisher = new();
+        publish(&mut publisher, 0, 0);
+        publisher.connect_failed(ConnectFailure::Refused, at(0));
+        publisher
+    }
+
+    fn owing_the_most() -> Publisher {
+        let mut publisher = new();
+        (0..1024).for_each(|ticket| publish(&mut publisher, ticket + 2, 0));
+        publisher
+    }
+
+    fn greeted() -> Publisher {
+        let mut publisher = new();
+        publisher.connect(at(0));
+        greet(&mut publisher);
+        publisher
+    }
+
+    fn held_back() -> Publisher {
+        let mut publisher = new();
+        publish(&mut publisher, 1, 0);
+        publisher
+    }
+
+    fn sent() -> Publisher {
+        let mut publisher = greeted();
+        publish(&mut publisher, 1, 0);
+        publisher
+    }
+
+    fn ends(publisher: &mut Publisher) {
+        publisher.eof(Ended::Closed, at(1));
+    }
+
+    fn too_late(publisher: &mut Publisher) {
+        publisher.on_deadline(at(5000));
+    }
+
+    /// One edge of the diagram at the head of this file: the state it leaves, a publisher with such a
+    /// publish (or just before it is asked for), the cause, how that comes about, and the state it leads
+    /// to.
+    type Edge = (&'static str, fn() -> Publisher, &'static str, fn(&mut Publisher), &'static str);
+
+    const EDGES: &[Edge] = &[
+        ("asked for", failed_once, "no try is due yet", |p| publish(p, 1, 0), "failed"),
+        ("asked for", owing_the_most, "too much is owed", |p| publish(p, 1, 0), "failed"),
+        ("asked for", new, "Redis is not greeted yet", |p| publish(p, 1, 0), "held back"),
+        ("asked for", greeted, "Redis is greeted", |p| publish(p, 1, 0), "sent"),
+        ("held back", held_back, "Redis is greeted", greet, "sent"),
+        ("sent", sent, "answered", |p| p.receive(b":3\r\n", at(1)), "published"),
+        ("sent", sent, "refused", |p| p.receive(b"-NOPERM no\r\n", at(1)), "failed"),
+        ("held back", held_back, "no answer in time", too_late, "failed"),
+        ("sent", sent, "no answer in time", too_late, "failed"),
+        ("held back", held_back, "the connection ends", ends, "failed"),
+        ("sent", sent, "the connection ends", ends, "failed"),
+    ];
+
+    #[test]
+    fn walks_the_diagram() {
+        for (from, begin, cause, happens, to) in EDGES {
+            let mut publisher = begin();
+            if *from == "asked for" {
+                events(&mut publisher);
+            } else {
+                assert_eq!(state(&mut publisher), *from);
+            }
+            happens(&mut publisher);
+            assert_eq!(state(&mut publisher), *to, "{from} -- {cause}");
+        }
+        let walked = EDGES.iter().map(|(from, _, cause, _, to)| (*from, *cause, *to));
+        diagram::assert_drawn(include_str!("publisher.rs"), walked);
     }
 
     #[test]

@@ -1,19 +1,24 @@
 //! One connection to Redis, again and again: what the link and the publisher have in common.
 //!
-//! ```text
-//!              due, or needed          connected()            all answered
-//!   Waiting ------------------> Connecting -------> Greeting --------------> Live
-//!      ^          Connect           |                  |                      |
-//!      '----------------------------'------------------'----------------------'
-//!         Down: no connection, its end, no answer, a refusal, an unreadable or misplaced reply
-//! ```
-//!
 //! What to notice:
 //! * It never gives up: from every state a deadline or an event leads back to Waiting, and from there
 //!   to Connecting when its time has come and Redis is needed.
 //! * What is said once Redis has been greeted is the business of a [`Talk`]; all that can go wrong
 //!   with a connection is dealt with here, once for both.
 //! * Nothing outlives its connection: bytes, half a reply, questions and answers go with it.
+//!
+//! ```text
+//!   Waiting    -- its time has come, and Redis is needed: Connect -----------------> Connecting
+//!   Connecting -- the socket is open ----------------------------------------------> Greeting
+//!   Greeting   -- an answer, and another is to come -------------------------------> Greeting
+//!   Greeting   -- the last answer -------------------------------------------------> Live
+//!
+//!   Connecting -- it cannot be opened | it takes too long -------------------------> Waiting
+//!   Greeting, Live -- no answer in time | a refusal of us | what answers nothing --> Waiting
+//!   Connecting, Greeting, Live -- the socket has ended ----------------------------> Waiting
+//! ```
+//!
+//! Every change of the state is made in this file. `publisher.rs` asks for one of them, the first.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -229,5 +234,176 @@ impl<T: Talk> Session<T> {
         self.replies = Replies::new(T::MAX_REPLY_BYTES);
         self.line.commands = Commands::default();
         self.line.events.extend(self.talk.ended(reason, was_live, retry_in));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::link::{Link, Subscribing};
+    use super::super::publisher::Publisher;
+    use super::*;
+    use crate::channel::Channel;
+
+    include!("../../tests/sources/diagram.rs");
+
+    fn name<T: Talk>(session: &Session<T>) -> &'static str {
+        match session.state {
+            State::Waiting { .. } => "Waiting",
+            State::Connecting { .. } => "Connecting",
+            State::Greeting { .. } => "Greeting",
+            State::Live { .. } => "Live",
+        }
+    }
+
+    fn at(seconds: u64) -> Now {
+        Now::default().later(Duration::from_secs(seconds))
+    }
+
+    fn waiting() -> Link {
+        let mut link = connecting();
+        link.connect_failed(ConnectFailure::Refused, at(0));
+        link
+    }
+
+    fn connecting() -> Link {
+        let mut link = Link::new(Credentials::default(), 64, 1);
+        due(&mut link);
+        link
+    }
+
+    fn greeting() -> Link {
+        let mut link = connecting();
+        open(&mut link);
+        link
+    }
+
+    fn live() -> Link {
+        let mut link = greeting();
+        answers(&mut link);
+        link
+    }
+
+    fn pinged() -> Link {
+        let mut link = live();
+        due(&mut link);
+        link
+    }
+
+    fn due(link: &mut Link) {
+        let since_start = link.deadline().unwrap();
+        link.on_deadline(Now { since_start, ..at(0) });
+    }
+
+    fn too_early(link: &mut Link) {
+        let since_start = link.deadline().unwrap().saturating_sub(Duration::from_nanos(1));
+        link.on_deadline(Now { since_start, ..at(0) });
+    }
+
+    fn open(link: &mut Link) {
+        link.connected(at(0));
+    }
+
+    fn not_to_be_opened(link: &mut Link) {
+        link.connect_failed(ConnectFailure::Refused, at(0));
+    }
+
+    fn one_answer(link: &mut Link) {
+        link.receive(b"+OK\r\n", at(0));
+    }
+
+    fn answers(link: &mut Link) {
+        link.receive(b"+OK\r\n+PONG\r\n", at(0));
+    }
+
+    fn pong(link: &mut Link) {
+        link.receive(b"*2\r\n$4\r\npong\r\n$0\r\n\r\n", at(0));
+    }
+
+    fn refusal(link: &mut Link) {
+        link.receive(b"-LOADING Redis is loading the dataset in memory\r\n", at(0));
+    }
+
+    fn garbage(link: &mut Link) {
+        link.receive(b"HTTP/1.1 400 Bad Request\r\n", at(0));
+    }
+
+    fn ended(link: &mut Link) {
+        link.eof(Ended::Closed, at(0));
+    }
+
+    fn wanted(link: &mut Link) {
+        link.subscribe(&Channel::new("ruby").unwrap(), at(0));
+    }
+
+    fn taken(link: &mut Link) {
+        link.wrote(link.output().len());
+    }
+
+    /// One edge: a link in the state it leaves, its cause as the diagram names it, how that comes about,
+    /// and the state it leads to.
+    type Edge = (fn() -> Link, &'static str, fn(&mut Link), &'static str);
+
+    const EDGES: &[Edge] = &[
+        (waiting, "its time has come, and Redis is needed: Connect", due, "Connecting"),
+        (connecting, "the socket is open", open, "Greeting"),
+        (greeting, "an answer, and another is to come", one_answer, "Greeting"),
+        (greeting, "the last answer", answers, "Live"),
+        (connecting, "it cannot be opened", not_to_be_opened, "Waiting"),
+        (connecting, "it takes too long", due, "Waiting"),
+        (greeting, "no answer in time", due, "Waiting"),
+        (pinged, "no answer in time", |link| link.on_deadline(at(10)), "Waiting"),
+        (greeting, "a refusal of us", refusal, "Waiting"),
+        (live, "a refusal of us", refusal, "Waiting"),
+        (greeting, "what answers nothing", garbage, "Waiting"),
+        (live, "what answers nothing", garbage, "Waiting"),
+        (connecting, "the socket has ended", ended, "Waiting"),
+        (greeting, "the socket has ended", ended, "Waiting"),
+        (live, "the socket has ended", ended, "Waiting"),
+    ];
+
+    #[test]
+    fn walks_the_diagram() {
+        for (from, cause, happens, to) in EDGES {
+            let mut link = from();
+            let before = name(&link);
+            happens(&mut link);
+            assert_eq!(name(&link), *to, "{before} -- {cause}");
+        }
+        let walked = EDGES.iter().map(|(from, cause, _, to)| (name(&from()), *cause, *to));
+        diagram::assert_drawn(include_str!("session.rs"), walked);
+    }
+
+    /// A link in one state, and what leaves it there.
+    type Stays = (fn() -> Link, &'static [fn(&mut Link)]);
+
+    #[test]
+    fn everything_else_stays_where_it_is() {
+        const STAYS: [Stays; 5] = [
+            (
+                waiting,
+                &[too_early, open, not_to_be_opened, answers, refusal, garbage, ended, wanted],
+            ),
+            (connecting, &[too_early, answers, refusal, garbage, wanted, taken]),
+            (greeting, &[too_early, open, not_to_be_opened, wanted, taken]),
+            (live, &[too_early, due, open, not_to_be_opened, wanted, taken]),
+            (pinged, &[too_early, open, not_to_be_opened, pong, wanted, taken]),
+        ];
+        for (row, (from, happenings)) in STAYS.iter().enumerate() {
+            for (column, happens) in happenings.iter().enumerate() {
+                let mut link: Session<Subscribing> = from();
+                let before = name(&link);
+                happens(&mut link);
+                assert_eq!(name(&link), before, "row {row}, column {column}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_session_that_is_not_needed_waits_for_ever_and_connects_at_once_when_it_is() {
+        let mut publisher = Publisher::new(Credentials::default(), 1);
+        publisher.on_deadline(at(1_000_000));
+        assert_eq!((name(&publisher), publisher.deadline()), ("Waiting", None));
+        publisher.publish(1, &Channel::new("ruby").unwrap(), b"hi", at(1_000_000));
+        assert_eq!(name(&publisher), "Connecting");
     }
 }

@@ -1,14 +1,5 @@
 //! Which channels are wanted, which Redis holds, and what it was asked and has not answered.
 //!
-//! ```text
-//!               SUBSCRIBE sent          acknowledged
-//!     Not held ---------------> Asked ---------------> Held        Asked and Leaving last until the
-//!         ^                       | denied               |         answer, whatever is wished
-//!         |<----------------------'                      |         meanwhile; then wish and fact are
-//!         '------------------ Leaving <------------------'         compared anew
-//!            acknowledged              UNSUBSCRIBE sent
-//! ```
-//!
 //! What to notice:
 //! * A wish is a state, not a command. Wanted, unwanted and wanted again within one turn costs
 //!   nothing; what differs from the facts when the line is free goes out in one round.
@@ -16,6 +7,18 @@
 //!   answer is on its way a channel has no other command that it could belong to.
 //! * One denied name denies its whole SUBSCRIBE, and Redis does not say which. So each has a command
 //!   of its own, all of a round in one write: that costs Redis a microsecond or two for each.
+//!
+//! ```text
+//!   NotHeld -- SUBSCRIBE is said --------------------> Asked
+//!   Asked   -- acknowledged -------------------------> Held
+//!   Asked   -- denied -------------------------------> NotHeld
+//!   Held    -- UNSUBSCRIBE is said ------------------> Leaving
+//!   Leaving -- acknowledged -------------------------> NotHeld
+//!   Asked, Held, Leaving -- the connection is gone --> NotHeld
+//! ```
+//!
+//! These are facts, and a wish changes none of them. Asked and Leaving last until the answer, whatever is
+//! wished meanwhile; then wish and fact are compared anew.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -227,6 +230,89 @@ mod tests {
     /// That Redis now holds `name`, and that it is wanted.
     fn granted(name: &str) -> Result<Option<LinkEvent>, Reason> {
         Ok(Some(LinkEvent::Subscribed(channel(name))))
+    }
+
+    include!("../../tests/sources/diagram.rs");
+
+    fn fact(subs: &Subscriptions) -> &'static str {
+        match subs.channels.get("a").map(|standing| standing.fact) {
+            Some(Fact::NotHeld) | None => "NotHeld",
+            Some(Fact::Asked) => "Asked",
+            Some(Fact::Held) => "Held",
+            Some(Fact::Leaving) => "Leaving",
+        }
+    }
+
+    fn not_held() -> Subscriptions {
+        wanting(&["a"])
+    }
+
+    fn asked() -> Subscriptions {
+        let mut subs = not_held();
+        said(&mut subs);
+        subs
+    }
+
+    fn held() -> Subscriptions {
+        holding(&["a"])
+    }
+
+    fn held_and_unwanted() -> Subscriptions {
+        let mut subs = held();
+        subs.release(&channel("a"));
+        subs
+    }
+
+    fn leaving() -> Subscriptions {
+        let mut subs = held_and_unwanted();
+        said(&mut subs);
+        subs
+    }
+
+    fn said(subs: &mut Subscriptions) {
+        subs.say_changes(&mut Commands::default());
+    }
+
+    fn answered(subs: &mut Subscriptions, reply: &Reply) {
+        assert!(subs.answer(reply).is_ok());
+    }
+
+    /// One edge of the diagram at the head of this file.
+    type Edge = (fn() -> Subscriptions, &'static str, fn(&mut Subscriptions), &'static str);
+
+    const EDGES: &[Edge] = &[
+        (not_held, "SUBSCRIBE is said", said, "Asked"),
+        (asked, "acknowledged", |s| answered(s, &Reply::Subscribed("a".into())), "Held"),
+        (asked, "denied", |s| answered(s, &Reply::Refused(Refusal::NoPermission)), "NotHeld"),
+        (held_and_unwanted, "UNSUBSCRIBE is said", said, "Leaving"),
+        (leaving, "acknowledged", |s| answered(s, &Reply::Unsubscribed("a".into())), "NotHeld"),
+        (asked, "the connection is gone", Subscriptions::disconnected, "NotHeld"),
+        (held, "the connection is gone", Subscriptions::disconnected, "NotHeld"),
+        (leaving, "the connection is gone", Subscriptions::disconnected, "NotHeld"),
+    ];
+
+    #[test]
+    fn walks_the_diagram() {
+        for (from, cause, happens, to) in EDGES {
+            let mut subs = from();
+            let before = fact(&subs);
+            happens(&mut subs);
+            assert_eq!(fact(&subs), *to, "{before} -- {cause}");
+        }
+        let walked = EDGES.iter().map(|(from, cause, _, to)| (fact(&from()), *cause, *to));
+        diagram::assert_drawn(include_str!("subscriptions.rs"), walked);
+    }
+
+    #[test]
+    fn a_wish_changes_no_fact() {
+        for from in [not_held, asked, held, held_and_unwanted, leaving] {
+            let before = fact(&from());
+            let mut subs = from();
+            subs.want(&channel("a"));
+            assert_eq!(fact(&subs), before);
+            subs.release(&channel("a"));
+            assert_eq!(fact(&subs), before);
+        }
     }
 
     fn wanting(names: &[&str]) -> Subscriptions {
