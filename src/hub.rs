@@ -8,13 +8,16 @@
 //! * What the hub wants done it says as [`HubEvent`]s; it never calls anybody back.
 //!
 //! ```text
-//!                want                        acknowledged
-//!   (no channel) ----> Asked: clients wait --------------> Live: clients are admitted
-//!        ^               |         ^                         |
-//!        |   last leaves |         |        link_lost        |
-//!        +---------------+         +-------------------------+
-//!        +---------------------------------------------------+  last leaves
+//!   unwanted -- a client wants it: Subscribe -----------------------------------> asked
+//!   asked    -- acknowledged: whoever waits is admitted ------------------------> live
+//!   asked    -- denied: whoever waits is refused | the link is lost: the same --> unwanted
+//!   live     -- the link is lost -----------------------------------------------> silent
+//!   silent   -- acknowledged: Gap, and whoever waits is admitted ---------------> live
+//!   asked, live, silent -- its last client leaves: Unsubscribe -----------------> unwanted
 //! ```
+//!
+//! Asked and silent are both not live: the bus has been asked and has not answered. But in a silent one
+//! stand clients that were admitted while it was live. What changes any of this is in this file.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -443,6 +446,118 @@ mod tests {
         assert_eq!(scene.events(), [gap(ruby), admit], "who is new has missed nothing");
         scene.hub.leave(rust);
         assert_eq!(scene.events(), [gap(rust), HubEvent::Unsubscribe(rust, channel("rust"))]);
+    }
+
+    include!("../tests/sources/diagram.rs");
+
+    fn state(scene: &Scene) -> &'static str {
+        let Some(id) = scene.hub.id("ruby") else { return "unwanted" };
+        let Entry { live, silent_since, .. } = &scene.hub.channels[id];
+        match (live, silent_since) {
+            (false, None) => "asked",
+            (true, None) => "live",
+            (false, Some(_)) => "silent",
+            (true, Some(_)) => panic!("live, and silent"),
+        }
+    }
+
+    fn asked() -> Scene {
+        let mut scene = Scene::new();
+        wanted(&mut scene);
+        scene
+    }
+
+    fn live() -> Scene {
+        let mut scene = asked();
+        acknowledged(&mut scene);
+        scene
+    }
+
+    fn silent() -> Scene {
+        let mut scene = live();
+        link_lost(&mut scene);
+        scene
+    }
+
+    fn wanted(scene: &mut Scene) {
+        scene.client_wants(&["ruby"]);
+    }
+
+    fn acknowledged(scene: &mut Scene) {
+        scene.hub.acknowledged("ruby");
+    }
+
+    fn denied(scene: &mut Scene) {
+        scene.hub.denied("ruby");
+    }
+
+    fn link_lost(scene: &mut Scene) {
+        scene.hub.link_lost(|_| false, at(1));
+    }
+
+    /// One client leaves that was admitted, or that waits.
+    fn left(scene: &mut Scene) {
+        let Scene { hub, clients } = scene;
+        if clients.keys().any(|client| hub.withdraw(client)) {
+            return;
+        }
+        if let Some(id) = hub.id("ruby") {
+            hub.leave(id);
+        }
+    }
+
+    /// One edge: a channel in the state it leaves, the cause as the diagram names it, how that comes
+    /// about, and the state it leads to.
+    type Edge = (fn() -> Scene, &'static str, fn(&mut Scene), &'static str);
+
+    const EDGES: &[Edge] = &[
+        (Scene::new, "a client wants it: Subscribe", wanted, "asked"),
+        (asked, "acknowledged: whoever waits is admitted", acknowledged, "live"),
+        (asked, "denied: whoever waits is refused", denied, "unwanted"),
+        (asked, "the link is lost: the same", link_lost, "unwanted"),
+        (live, "the link is lost", link_lost, "silent"),
+        (silent, "acknowledged: Gap, and whoever waits is admitted", acknowledged, "live"),
+        (asked, "its last client leaves: Unsubscribe", left, "unwanted"),
+        (live, "its last client leaves: Unsubscribe", left, "unwanted"),
+        (silent, "its last client leaves: Unsubscribe", left, "unwanted"),
+    ];
+
+    #[test]
+    fn walks_the_diagram() {
+        for (from, cause, happens, to) in EDGES {
+            let mut scene = from();
+            let before = state(&scene);
+            happens(&mut scene);
+            assert_eq!(state(&scene), *to, "{before} -- {cause}");
+        }
+        let walked = EDGES.iter().map(|(from, cause, _, to)| (state(&from()), *cause, *to));
+        diagram::assert_drawn(include_str!("hub.rs"), walked);
+    }
+
+    /// A channel in one state, and what leaves it there.
+    type Stays = (fn() -> Scene, &'static [fn(&mut Scene)]);
+
+    #[test]
+    fn everything_else_stays_where_it_is() {
+        fn one_of_two_left(scene: &mut Scene) {
+            wanted(scene);
+            left(scene);
+        }
+        // No bus denies what is live: it was not asked for it again.
+        const STAYS: [Stays; 4] = [
+            (Scene::new, &[acknowledged, denied, link_lost, left]),
+            (asked, &[wanted, one_of_two_left]),
+            (live, &[wanted, acknowledged, one_of_two_left]),
+            (silent, &[wanted, denied, link_lost, one_of_two_left]),
+        ];
+        for (row, (from, happenings)) in STAYS.iter().enumerate() {
+            for (column, happens) in happenings.iter().enumerate() {
+                let mut scene = from();
+                let before = state(&scene);
+                happens(&mut scene);
+                assert_eq!(state(&scene), before, "row {row}, column {column}");
+            }
+        }
     }
 
     const NAMES: [&str; 3] = ["news", "ruby", "rust"];
