@@ -1,33 +1,33 @@
-//! The broadcast log: each message is encoded once and appended once, and a subscriber is only a
-//! cursor into those bytes.
+//! The broadcast log: each message is encoded and appended once, and a subscriber is only a cursor.
 //!
-//! The usual design gives every client a queue of frames: a message to N clients costs N queue
-//! pushes, M messages cost N times M, and with slow clients the memory grows the same way. Here a
-//! message costs one append, and one write for each client *and pass*, however many messages
-//! the pass carries: the busier the server, the more each write carries.
+//! The usual design gives every client a queue of frames: M messages to N clients cost N times M pushes, and
+//! with slow clients the memory grows the same way. Here a message costs one append, and one write for each
+//! client *and pass*, however many messages that carries: the busier the server, the more each write does.
 //!
 //! ```text
 //!                 oldest                                                   end
 //!                   v                                                       v
 //!   bytes           | 81 05 Hello | 81 03 abc | 82 7e .... | 81 05 World    |
 //!                         ^                                                 ^
-//!   cursors         blocked: its socket took a part              ready: has it all
+//!   cursors         inside a frame: its socket took a part              ready: has it all
+//!
+//!   gone -- it joins -------------------------------------------------------------> ready
+//!   ready, blocked, inside -- the socket takes all there is ----------------------> ready
+//!   ready, blocked, inside -- the socket takes a part, up to the end of a frame --> blocked
+//!   ready, blocked, inside -- the socket takes a part, and stops inside a frame --> inside
+//!   ready, blocked, inside -- it leaves ------------------------------------------> gone
 //! ```
 //!
 //! What to notice:
 //! * Positions are absolute and only grow, so compacting the buffer moves no cursor.
-//! * A log's cursors stand in one dense array, the ready ones first. A pass walks that part from
-//!   its end down to 0, because a removal moves the *last* one into the gap: one that the pass has
-//!   been to already. So joins, leaves and blocks between the slices of a pass skip nobody.
-//! * The blocked ones stand in an ordered set besides, so the next to fall off the log is its
-//!   first, and a client that is stuck costs a pass nothing.
+//! * A log's cursors stand in one dense array, the ready ones first. A pass walks that part from its end
+//!   down to 0, because a removal moves the *last* one into the gap: one that the pass has been to already.
+//!   So joins, leaves and blocks between the slices of a pass skip nobody.
+//! * The blocked ones, inside a frame or not, stand in an ordered set besides: the next to fall off the log
+//!   is its first, and a client that is stuck costs a pass nothing.
 //!
-//! A client on several channels gets what all of their logs owe it in one write, copied together:
-//! a write costs as much as copying many kilobytes, and a burst on a hundred channels would be a
-//! hundred writes for each client (23 times the speed, in `benches/README.md`).
-//!
-//! What a client is sent alone (HTTP answers, pongs, a close) stands in its own outbox and may go
-//! out only at a frame boundary. So whoever drives this asks [`Broadcast::is_inside_frame`] first.
+//! What a client is sent alone (HTTP answers, pongs, a close) stands in its own outbox and may go out only
+//! at a frame boundary. So whoever drives this asks [`Broadcast::is_inside_frame`] first.
 
 mod log;
 mod pass;

@@ -89,6 +89,123 @@ impl Scene {
     }
 }
 
+include!("../../tests/sources/diagram.rs");
+
+/// One client on one channel, with "Hello" and "abc" to come: 7 and 5 bytes with their headers.
+fn with_two_frames_to_come() -> (Scene, ClientId) {
+    let mut scene = Scene::new(1);
+    let client = scene.client();
+    scene.publish(b"Hello");
+    scene.publish(b"abc");
+    (scene, client)
+}
+
+/// The same after a pass in which its socket took so many bytes.
+fn after_a_pass(taken: usize) -> (Scene, ClientId) {
+    let (mut scene, client) = with_two_frames_to_come();
+    scene.pass(|_| taken);
+    (scene, client)
+}
+
+fn state(scene: &Scene, client: ClientId) -> &'static str {
+    let Some(subscriber) = scene.broadcast.subscribers.get(client) else { return "gone" };
+    let is_blocked = scene.broadcast.logs[subscriber.seats[0].log].worst_lag().is_some();
+    match (is_blocked, scene.broadcast.is_inside_frame(client)) {
+        (false, false) => "ready",
+        (true, false) => "blocked",
+        (true, true) => "inside",
+        (false, true) => panic!("inside a frame, and part of the next pass"),
+    }
+}
+
+/// One edge of the diagram at the head of `broadcast.rs`: a client in the state it leaves, the cause,
+/// how that comes about, and the state it leads to.
+type Edge = (fn() -> (Scene, ClientId), &'static str, fn(&mut Scene, ClientId), &'static str);
+
+const ALL: &str = "the socket takes all there is";
+const WHOLE: &str = "the socket takes a part, up to the end of a frame";
+const PART: &str = "the socket takes a part, and stops inside a frame";
+
+fn joins(scene: &mut Scene, client: ClientId) {
+    scene.broadcast.join(client, &scene.channels, Form::Plain);
+}
+
+fn leaves(scene: &mut Scene, client: ClientId) {
+    scene.broadcast.leave(client, usize::MAX);
+}
+
+fn takes<const TAKEN: usize>(scene: &mut Scene, client: ClientId) {
+    if state(scene, client) == "ready" {
+        scene.pass(|_| TAKEN);
+    } else {
+        scene.resume(client, TAKEN);
+    }
+}
+
+fn gone() -> (Scene, ClientId) {
+    let (mut scene, client) = with_two_frames_to_come();
+    leaves(&mut scene, client);
+    (scene, client)
+}
+
+const EDGES: &[Edge] = &[
+    (gone, "it joins", joins, "ready"),
+    (with_two_frames_to_come, ALL, takes::<12>, "ready"),
+    (with_two_frames_to_come, WHOLE, takes::<7>, "blocked"),
+    (with_two_frames_to_come, WHOLE, takes::<0>, "blocked"),
+    (with_two_frames_to_come, PART, takes::<3>, "inside"),
+    (with_two_frames_to_come, "it leaves", leaves, "gone"),
+    (|| after_a_pass(0), ALL, takes::<12>, "ready"),
+    (|| after_a_pass(0), WHOLE, takes::<7>, "blocked"),
+    (|| after_a_pass(0), PART, takes::<8>, "inside"),
+    (|| after_a_pass(0), "it leaves", leaves, "gone"),
+    (|| after_a_pass(3), ALL, takes::<9>, "ready"),
+    (|| after_a_pass(3), WHOLE, takes::<4>, "blocked"),
+    (|| after_a_pass(3), PART, takes::<1>, "inside"),
+    (|| after_a_pass(3), PART, takes::<5>, "inside"),
+    (|| after_a_pass(3), "it leaves", leaves, "gone"),
+];
+
+#[test]
+fn walks_the_diagram() {
+    let before = |edge: &Edge| {
+        let (scene, client) = edge.0();
+        state(&scene, client)
+    };
+    for edge @ (from, cause, happens, to) in EDGES {
+        let (mut scene, client) = from();
+        happens(&mut scene, client);
+        assert_eq!(state(&scene, client), *to, "{} -- {cause}", before(edge));
+    }
+    let walked = EDGES.iter().map(|edge| (before(edge), edge.1, edge.3));
+    diagram::assert_drawn(include_str!("../broadcast.rs"), walked);
+}
+
+#[test]
+fn what_others_do_leaves_a_cursor_in_its_state() {
+    let others: [fn(&mut Scene); 4] = [
+        |scene| scene.publish(b"more"),
+        |scene| {
+            scene.client();
+        },
+        |scene| scene.broadcast.end_slice(),
+        |scene| {
+            let other = scene.client();
+            scene.publish(b"more");
+            scene.pass(|client| if client == other { 0 } else { usize::MAX });
+            leaves(scene, other);
+        },
+    ];
+    for from in [gone, with_two_frames_to_come, || after_a_pass(0), || after_a_pass(3)] {
+        for (row, others_do) in others.iter().enumerate() {
+            let (mut scene, client) = from();
+            let before = state(&scene, client);
+            others_do(&mut scene);
+            assert_eq!(state(&scene, client), before, "row {row}");
+        }
+    }
+}
+
 #[test]
 fn a_pass_carries_all_messages_in_one_delivery_for_each_client() {
     let mut scene = Scene::new(1);
