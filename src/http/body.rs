@@ -13,11 +13,19 @@
 //!   0 CRLF                the last chunk
 //!   Name: value CRLF      trailers, which are checked and dropped
 //!   CRLF
+//! ```
 //!
-//!   Size --size > 0--> Data --all--> DataEnd --CRLF--> Size
-//!    '---size = 0--> Trailer --empty line--> Done
+//! What the next byte belongs to. All that moves on from one to another is in this file.
 //!
-//!   Data --all--> Done    where the body has a Content-Length
+//! ```text
+//!   Size    -- a size over 0 -----------------------------> Data
+//!   Size    -- the size 0 --------------------------------> Trailer
+//!   Data    -- all of a chunk ----------------------------> DataEnd
+//!   DataEnd -- CRLF --------------------------------------> Size
+//!   Trailer -- a trailer ---------------------------------> Trailer
+//!   Trailer -- an empty line -----------------------------> Done
+//!   Data    -- all of a Content-Length -------------------> Done
+//!   Size, DataEnd, Trailer -- a broken rule, or a limit --> Refused
 //! ```
 
 use super::error::HttpError;
@@ -275,6 +283,76 @@ mod tests {
         }
         assert_eq!(collect(framing, max_bytes, bytes.chunks(1)), expected, "bytewise");
         expected
+    }
+
+    include!("../../tests/sources/diagram.rs");
+
+    fn place(body: &Body) -> &'static str {
+        match body.place {
+            Place::Size => "Size",
+            Place::Data { .. } => "Data",
+            Place::DataEnd => "DataEnd",
+            Place::Trailer => "Trailer",
+            Place::Done => "Done",
+            Place::Refused(_) => "Refused",
+        }
+    }
+
+    /// One edge of the diagram at the head of this file: how the body is framed, what has come when it
+    /// stands in the state it leaves, the cause, the bytes that are it, and the state it leads to.
+    type Edge = (Framing, &'static [u8], &'static str, &'static [u8], &'static str);
+
+    const CHUNKED: Framing = Framing::Chunked;
+    const WRONG: &str = "a broken rule, or a limit";
+
+    const EDGES: &[Edge] = &[
+        (CHUNKED, b"", "a size over 0", b"5\r\n", "Data"),
+        (CHUNKED, b"", "a size over 0", b"5;name=value\r\n", "Data"),
+        (CHUNKED, b"", "the size 0", b"0\r\n", "Trailer"),
+        (CHUNKED, b"5\r\n", "all of a chunk", b"hello", "DataEnd"),
+        (CHUNKED, b"5\r\nhello", "CRLF", b"\r\n", "Size"),
+        (CHUNKED, b"0\r\n", "a trailer", b"Name: value\r\n", "Trailer"),
+        (CHUNKED, b"0\r\n", "an empty line", b"\r\n", "Done"),
+        (Framing::Length(5), b"", "all of a Content-Length", b"hello", "Done"),
+        (CHUNKED, b"", WRONG, b"+5\r\n", "Refused"),
+        (CHUNKED, b"", WRONG, b"ffff\r\n", "Refused"),
+        (CHUNKED, b"5\r\nhello", WRONG, b"!", "Refused"),
+        (CHUNKED, b"0\r\n", WRONG, b"no trailer\r\n", "Refused"),
+    ];
+
+    #[test]
+    fn walks_the_diagram() {
+        let begun = |framing, before: &[u8]| {
+            let mut body = Body::new(framing, 100).unwrap();
+            body.receive(before).unwrap();
+            body
+        };
+        for (framing, before, cause, bytes, to) in EDGES {
+            let mut body = begun(*framing, before);
+            let from = place(&body);
+            // Up to its last byte a cause that is legal has done nothing yet.
+            let (last, others) = bytes.split_last().unwrap();
+            body.receive(others).unwrap();
+            assert_eq!(place(&body), from, "{from} -- {cause}, but for its last byte");
+            let _ = body.receive(&[*last]);
+            assert_eq!(place(&body), *to, "{from} -- {cause}");
+        }
+        let walked = EDGES
+            .iter()
+            .map(|(framing, before, cause, _, to)| (place(&begun(*framing, before)), *cause, *to));
+        diagram::assert_drawn(include_str!("body.rs"), walked);
+    }
+
+    #[test]
+    fn nothing_leads_out_of_done_and_refused() {
+        for (framing, before, to) in
+            [(Framing::Length(0), &b""[..], "Done"), (CHUNKED, &b"!"[..], "Refused")]
+        {
+            let mut body = Body::new(framing, 100).unwrap();
+            let _ = body.receive(before);
+            let _ = body.receive(b"5\r\nhello\r\n0\r\n\r\n");
+            assert_eq!(place(&body), to);
+        }
     }
 
     #[test]

@@ -19,6 +19,16 @@
 //!   as a line ends        the grammar of a request line or of a field
 //!   as the head ends      Host, framing, expectation: what needs all the fields
 //! ```
+//!
+//! What a [`Scan`] waits for. It is ready for the next head as soon as one is complete.
+//!
+//! ```text
+//!   request line -- an empty line, the first or the second --> request line
+//!   request line -- a request line --------------------------> fields
+//!   fields       -- a field line ----------------------------> fields
+//!   fields       -- an empty line: the head is complete -----> request line
+//!   request line, fields -- a broken rule, or a limit -------> refused
+//! ```
 
 use super::error::HttpError;
 use super::fields::{Fields, check_line};
@@ -215,6 +225,59 @@ mod tests {
         let bytewise: Vec<usize> = (0..bytes.len()).collect();
         assert_eq!(in_pieces(bytes, &bytewise, limits), expected, "bytewise");
         expected
+    }
+
+    include!("../../tests/sources/diagram.rs");
+
+    fn state(scan: &Scan) -> &'static str {
+        match (scan.refused, scan.request_line) {
+            (Some(_), _) => "refused",
+            (None, None) => "request line",
+            (None, Some(_)) => "fields",
+        }
+    }
+
+    fn scanned(bytes: &[u8]) -> Scan {
+        let mut scan = Scan::default();
+        let _ = parse(bytes, &mut scan, &HeadLimits::default());
+        scan
+    }
+
+    /// One edge of the diagram at the head of this file: what has come when a scan stands in the state
+    /// it leaves, the cause, what comes, and the state it leads to.
+    type Edge = (&'static str, &'static str, &'static str, &'static str);
+
+    const LINE: &str = "GET / HTTP/1.1\r\n";
+    const HOST: &str = "GET / HTTP/1.1\r\nHost: a\r\n";
+    const WRONG: &str = "a broken rule, or a limit";
+
+    const EDGES: &[Edge] = &[
+        ("", "an empty line, the first or the second", "\r\n", "request line"),
+        ("\r\n", "an empty line, the first or the second", "\r\n", "request line"),
+        ("", "a request line", LINE, "fields"),
+        ("\r\n\r\n", "a request line", LINE, "fields"),
+        (LINE, "a field line", "Host: a\r\n", "fields"),
+        (HOST, "an empty line: the head is complete", "\r\n", "request line"),
+        ("", WRONG, "\n", "refused"),
+        ("\r\n\r\n", WRONG, "\r\n", "refused"),
+        (HOST, WRONG, "Host\r\n", "refused"),
+        (LINE, WRONG, "\r\n", "refused"),
+    ];
+
+    #[test]
+    fn walks_the_diagram() {
+        for (before, cause, comes, to) in EDGES {
+            let all = [*before, *comes].concat();
+            let from = state(&scanned(before.as_bytes()));
+            // Up to its last byte, what comes has done nothing yet.
+            let short = state(&scanned(&all.as_bytes()[..all.len() - 1]));
+            assert_eq!(short, from, "{from} -- {cause}, but for its last byte");
+            assert_eq!(state(&scanned(all.as_bytes())), *to, "{from} -- {cause}");
+        }
+        let walked = EDGES
+            .iter()
+            .map(|(before, cause, _, to)| (state(&scanned(before.as_bytes())), *cause, *to));
+        diagram::assert_drawn(include_str!("request.rs"), walked);
     }
 
     const CURL: &[u8] = b"GET / HTTP/1.1\r\n\
