@@ -7,7 +7,16 @@
 //!   be live because it was sent.
 //! * It pings whether or not messages flow: only an answer shows that Redis still hears it.
 //!
-//! Its states are drawn in `session.rs`, those of a channel in `subscriptions.rs`.
+//! The states of its connection are drawn in `session.rs`, those of a channel in `subscriptions.rs`. While
+//! it is live:
+//!
+//! ```text
+//!   nothing owed   -- PING is said | SUBSCRIBE or UNSUBSCRIBE is said --------> an answer owed
+//!   an answer owed -- an answer, and another is owed: it has its whole time --> an answer owed
+//!   an answer owed -- the last answer ----------------------------------------> nothing owed
+//!   an answer owed -- no answer in time --------------------------------------> down
+//!   nothing owed, an answer owed -- the connection ends ----------------------> down
+//! ```
 
 use std::time::Duration;
 
@@ -238,6 +247,98 @@ mod tests {
             [LinkEvent::Disconnect, LinkEvent::Down { reason, .. }] => (*reason, true),
             [LinkEvent::Down { reason, .. }] => (*reason, false),
             other => panic!("{other:?}"),
+        }
+    }
+
+    include!("../../tests/sources/diagram.rs");
+
+    fn state(link: &Link) -> &'static str {
+        match (link.is_live(), link.talk.answer_by) {
+            (true, None) => "nothing owed",
+            (true, Some(_)) => "an answer owed",
+            (false, _) => "down",
+        }
+    }
+
+    fn nothing_owed() -> Link {
+        subscribed(&["a"])
+    }
+
+    fn pinged() -> Link {
+        let mut link = nothing_owed();
+        link.on_deadline(at(5000));
+        link
+    }
+
+    fn two_owed() -> Link {
+        live(&["a", "b"])
+    }
+
+    fn ended(link: &mut Link) {
+        link.eof(Ended::Closed, at(6000));
+    }
+
+    /// One edge: a link in the state it leaves, the cause as the diagram names it, how that comes about,
+    /// and the state it leads to.
+    type Edge = (fn() -> Link, &'static str, fn(&mut Link), &'static str);
+
+    const EDGES: &[Edge] = &[
+        (nothing_owed, "PING is said", |link| link.on_deadline(at(5000)), "an answer owed"),
+        (
+            nothing_owed,
+            "SUBSCRIBE or UNSUBSCRIBE is said",
+            |link| link.subscribe(&channel("b"), at(1)),
+            "an answer owed",
+        ),
+        (
+            nothing_owed,
+            "SUBSCRIBE or UNSUBSCRIBE is said",
+            |link| link.unsubscribe(&channel("a"), at(1)),
+            "an answer owed",
+        ),
+        (
+            two_owed,
+            "an answer, and another is owed: it has its whole time",
+            |link| {
+                link.receive(ack("subscribe", "a").as_bytes(), at(4000));
+                assert_eq!(link.talk.answer_by, Some(Duration::from_secs(9)));
+            },
+            "an answer owed",
+        ),
+        (pinged, "the last answer", |link| link.receive(b"+PONG\r\n", at(6000)), "nothing owed"),
+        (pinged, "no answer in time", |link| link.on_deadline(at(10_000)), "down"),
+        (nothing_owed, "the connection ends", ended, "down"),
+        (pinged, "the connection ends", ended, "down"),
+    ];
+
+    #[test]
+    fn walks_the_diagram() {
+        for (from, cause, happens, to) in EDGES {
+            let mut link = from();
+            let before = state(&link);
+            happens(&mut link);
+            assert_eq!(state(&link), *to, "{before} -- {cause}");
+        }
+        let walked = EDGES.iter().map(|(from, cause, _, to)| (state(&from()), *cause, *to));
+        diagram::assert_drawn(include_str!("link.rs"), walked);
+    }
+
+    /// Messages flow, or nothing does: neither pays what is owed nor owes anything.
+    #[test]
+    fn a_message_or_a_moment_leaves_what_is_owed_as_it_is() {
+        let happenings: [fn(&mut Link); 4] = [
+            |link| link.receive(message("a", "x").as_bytes(), at(6000)),
+            |link| link.on_deadline(at(4999)),
+            |link| link.subscribe(&channel("a"), at(1)),
+            |link| link.wrote(link.output().len()),
+        ];
+        for from in [nothing_owed, pinged] {
+            for (row, happens) in happenings.iter().enumerate() {
+                let mut link = from();
+                let before = (state(&link), link.talk.answer_by);
+                happens(&mut link);
+                assert_eq!((state(&link), link.talk.answer_by), before, "row {row}");
+            }
         }
     }
 
