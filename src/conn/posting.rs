@@ -1,8 +1,8 @@
 //! The body of a `POST` that is being read, to be published.
 //!
 //! What to notice:
-//! * It begins only when the head was let in: who may not publish, or announces too much, is refused
-//!   before the first byte of the body, and who sees no `100 Continue` never sends that.
+//! * It begins only when the head was let in. Who may not publish, or announces too much, is refused
+//!   before the first byte of the body, and a client that waits for `100 Continue` need not send it.
 //! * The deadline is for all of the body and is not moved by a byte that comes.
 //! * A body that ends too early is dropped without an answer: half a message is never published.
 

@@ -3,8 +3,8 @@
 //! What to notice:
 //! * It is appended to a log like any other message and never goes through Redis. So it comes while Redis
 //!   is away, and shows that the way from here to the client is whole.
-//! * The next time is counted from the last one, not from when the loop got to it: the clock does not
-//!   drift.
+//! * The next time is counted from the last one, not from when the loop got to it: one that is
+//!   late does not put off those behind it.
 //! * With nobody subscribed, nothing is appended; the loop still wakes for it.
 
 use std::time::Duration;
