@@ -19,7 +19,7 @@
 //!   Open    -- we close ------------------------------------------------------------> Closing
 //!
 //!   Head, Posting, Waiting -- the last answer: refused, late, or asked to close ----> Linger
-//!   Head    -- we close between two requests ---------------------------------------> Linger
+//!   Head    -- we close between two requests | its answers are not read in time ----> Linger
 //!   Open    -- the peer's Close | a broken rule | silence behind our ping ----------> Linger
 //!   Closing -- the peer's Close | a broken rule ------------------------------------> Linger
 //!   Head, Posting, Waiting, Open, Closing -- the input ends before all is written --> Linger

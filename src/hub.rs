@@ -147,7 +147,6 @@ impl Hub {
     pub fn denied(&mut self, name: &str) -> Option<ChannelId> {
         let id = self.id(name)?;
         let entry = self.channels.get_mut(id)?;
-        entry.live = false;
         let name = entry.name.clone();
         for client in std::mem::take(&mut entry.waiting) {
             if self.withdraw(client) {

@@ -173,10 +173,13 @@ impl Exchange {
     }
 
     /// RFC 9110 section 15.5.9: a head that was begun and not finished in time gets 408. One that
-    /// was not begun is a kept-alive connection that nobody needs: it is closed in silence.
+    /// was not begun is a kept-alive connection that nobody needs: it is closed in silence, behind
+    /// what it has not read yet.
     pub(super) fn too_slow(&self, site: &Site, outbox: &mut Outbox, now: Now) -> State {
-        if self.inbox.is_empty() {
-            return State::Done;
+        if self.inbox.is_empty() || self.is_backed_up {
+            let has_read_all = outbox.is_empty();
+            let linger = || State::Linger(Linger::new(&site.limits, now));
+            return if has_read_all { State::Done } else { linger() };
         }
         let seconds = site.limits.handshake.as_secs();
         let text = format!("the request took longer than {seconds} seconds to arrive");

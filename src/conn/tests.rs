@@ -259,6 +259,20 @@ fn open_echoes_messages_and_answers_pings_between_fragments() {
 }
 
 #[test]
+fn head_whose_answers_are_not_read_in_time_is_told_nothing_new() {
+    let mut conn = conn();
+    while conn.wants_input() {
+        conn.receive(&mut GET.to_vec(), START);
+    }
+    let answered = conn.output().len();
+    conn.receive(&mut GET.repeat(3), START);
+    conn.on_deadline(START.later(Limits::default().handshake));
+    assert_eq!(conn.output().len(), answered, "the requests came in time, so no 408");
+    drain(&mut conn);
+    assert!(conn.take_shutdown(START), "behind the answers stands the end");
+}
+
+#[test]
 fn open_close_is_answered_with_the_same_code_and_then_the_server_ends_it() {
     for (close, expected) in [
         (masked(0x88, b"\x03\xe8bye"), b"\x88\x02\x03\xe8".as_slice()),

@@ -66,8 +66,8 @@ impl Peer {
         self.is_readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         // TCP stops a read at urgent data, so then too a short read is not the end of it.
         self.ends |= event.is_read_closed() || event.is_error() || event.is_priority();
-        let was_writable = std::mem::replace(&mut self.is_writable, event.is_writable());
-        self.is_writable |= was_writable;
+        let was_writable = self.is_writable;
+        self.is_writable |= event.is_writable();
         self.is_writable && !was_writable
     }
 

@@ -28,6 +28,16 @@ fn answered_and_unwritten() -> Conn {
     receiving(conn(), GET)
 }
 
+/// More requests than may be answered before it reads.
+fn backed_up() -> Conn {
+    let mut conn = conn();
+    while conn.wants_input() {
+        request(&mut conn, GET);
+    }
+    request(&mut conn, GET);
+    conn
+}
+
 fn posting() -> Conn {
     after(conn(), post("Content-Length: 5\r\n\r\nHe").as_bytes())
 }
@@ -189,6 +199,8 @@ const EDGES: &[Edge] = &[
     (wanting, LAST, its_time_is_up, "Linger"),
     (asking, LAST, its_time_is_up, "Linger"),
     (conn, "we close between two requests", we_close, "Linger"),
+    (answered_and_unwritten, "its answers are not read in time", its_time_is_up, "Linger"),
+    (backed_up, "its answers are not read in time", its_time_is_up, "Linger"),
     (open, "the peer's Close", close_frame, "Linger"),
     (open, "a broken rule", unmasked_frame, "Linger"),
     (pinged, "silence behind our ping", its_time_is_up, "Linger"),
@@ -236,7 +248,7 @@ const EVERYTHING: [Row; 14] = [
     (conn,                ["Linger",  "Linger",  "Done",   "Linger",  "Done",   ".",    ".",      "."]),
     (begun,               ["Linger",  "Linger",  "Done",   "Linger",  "Linger", ".",    ".",      "."]),
     (answered_and_unwritten,
-                          ["Linger",  "Linger",  "Linger", "Linger",  "Done",   ".",    ".",      "."]),
+                          ["Linger",  "Linger",  "Linger", "Linger",  "Linger", ".",    ".",      "."]),
     (posting,             ["Waiting", "Waiting", "Done",   "Linger",  "Linger", ".",    ".",      "."]),
     (wanting,             [".",       ".",       "Done",   "Linger",  "Linger", "Open", "Linger", "."]),
     (asking,              [".",       ".",       ".",      ".",       "Linger", ".",    "Head",   "."]),
