@@ -1,28 +1,33 @@
 //! Barewire is a WebSocket server on raw nonblocking sockets, without an HTTP framework and without
 //! an async runtime: whatever is published to a Redis channel reaches every client subscribed to it.
 //!
-//! This page is the map of its source. `cargo run --release` runs it; the README says how to use it.
+//! **New here? Begin with [the tour](tour)**: fifteen short chapters, an afternoon, from the seven bytes of a
+//! frame to the loop that serves everybody; each with an example that runs. This page is the map of the
+//! source, for after that. `cargo run --release` runs the server; the README says how to use it.
 //!
 //! # The picture
 //!
 //! ```text
-//!    client socket                                                          client sockets
-//!         |  81 85 37 fa 21 3d 7f 9f 4d 51 58                                     ^  81 05 48 65 6c 6c 6f
-//!         v                                                                       |
-//!    net: fill            one shared read buffer                             net: flush
-//!         v                                                                       ^  one write per client,
-//!    conn                 HTTP head -> upgrade -> frames -> messages              |  and pass
-//!         v                                                                       |
-//!    hub                  who subscribes to which channel                    broadcast: each message
-//!         |                                                                       ^  encoded once
-//!         v  SUBSCRIBE / UNSUBSCRIBE                                              |
-//!    redis::Link  ------------------------- message ------------------------------+
+//!    client socket                                               client sockets
+//!         |  81 85 37 fa 21 3d 7f 9f 4d 51 58                          ^  81 05 48 65 6c 6c 6f
+//!         v                                                            |
+//!    net: fill     one shared read buffer                         net: flush
+//!         v                                                            ^  one write for each
+//!    conn          HTTP head -> upgrade -> frames -> messages          |  client and pass
+//!         v                                                            |
+//!    hub           who subscribes to which channel                broadcast
+//!         |                                                            ^  each message is
+//!         v  SUBSCRIBE / UNSUBSCRIBE                                   |  encoded once
+//!    redis::Link  ------------------ message --------------------------+
 //! ```
 //!
 //! # Where to find what, in the order in which it is best read
 //!
+//! After the tour, which goes the way of a conversation, each file as a whole, from the bottom up:
+//!
 //! | file | the question it answers | its source |
 //! | --- | --- | --- |
+//! | [`tour`] | where do I begin, if I have never written a protocol? | |
 //! | [`websocket::frame`] | what do seven bytes on the wire mean? | RFC 6455 section 5.2 |
 //! | [`websocket::mask`], [`websocket::utf8`], [`websocket::close`] | why is it masked, is it text, why does it end? | 5.3, 8.1, 7.4 |
 //! | [`websocket::message`] | how do frames become messages? | 5.4, 5.5 |
@@ -111,7 +116,8 @@
 //!
 //! let mut client = TcpStream::connect(address)?;
 //! client.write_all(
-//!     b"GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+//!     b"GET /echo HTTP/1.1\r\nHost: localhost\r\n\
+//!       Connection: Upgrade\r\nUpgrade: websocket\r\n\
 //!       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n\
 //!       \x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\
 //!       \x88\x80\x00\x00\x00\x00",
@@ -142,6 +148,7 @@ pub mod redis;
 pub mod secret;
 pub mod site;
 pub mod timers;
+pub mod tour;
 pub mod trace;
 pub mod upgrade;
 pub mod websocket;

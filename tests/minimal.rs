@@ -34,7 +34,8 @@ const RESIDENT_KB: u64 = 6 << 10;
 const BINARY_BYTES: u64 = 2_000_000;
 
 /// What one need not read to know how a WebSocket server works.
-const BESIDE_THE_SPINE: [&str; 6] = ["site", "page", "trace", "metrics", "options", "publish"];
+const BESIDE_THE_SPINE: [&str; 7] =
+    ["site", "page", "trace", "metrics", "options", "publish", "tour"];
 
 fn manifest() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
