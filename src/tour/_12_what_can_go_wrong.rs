@@ -55,6 +55,7 @@
 //! # Fan-out
 //!
 //! * A pong or a Close is written into the middle of a frame that is half out:
+//!   `a_partial_write_that_ends_on_a_boundary_is_not_inside_a_frame` in `src/broadcast/tests.rs`, and
 //!   `the_rest_of_a_frame_goes_out_before_the_close_behind_it` in `src/conn/tests.rs`.
 //! * Who leaves during a pass has somebody skipped:
 //!   `every_client_receives_exactly_what_a_queue_of_its_own_would_have_given_it` in
