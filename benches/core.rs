@@ -24,17 +24,22 @@
     reason = "this measures the machines from outside, with a clock; it prints, and panics to fail"
 )]
 
+use std::collections::VecDeque;
 use std::hint::black_box;
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use barewire::broadcast::{Broadcast, Delivery};
 use barewire::http::{self, HeadLimits, Scan};
+use barewire::hub::{ChannelId, ClientId};
 use barewire::websocket::form::Form;
 use barewire::websocket::frame::{self, Opcode};
 use barewire::websocket::mask::Mask;
 use barewire::websocket::message::{Assembler, Event, Kind, MessageLimits};
 use barewire::websocket::utf8::Utf8;
+use slotmap::SlotMap;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::protocol::frame::{Frame, FrameHeader};
 use tungstenite::protocol::{Role, WebSocketConfig};
@@ -60,6 +65,7 @@ fn main() {
     text(&bench);
     decoding(&bench);
     encoding(&bench);
+    fan_out(&bench);
 }
 
 // ---- Measuring ----
@@ -71,7 +77,7 @@ struct Bench {
 /// What one call of a side gets done, and so in which unit its speed is shown.
 #[derive(Clone, Copy)]
 enum Work {
-    /// This many heads or frames: nanoseconds for each.
+    /// This many heads, frames or deliveries: nanoseconds for each.
     Items(usize),
     /// This many bytes: gigabytes in a second.
     Bytes(usize),
@@ -559,5 +565,120 @@ fn encoding(bench: &Bench) {
         let what = format!("encode text of {name}");
         bench.row(&what, Work::Items(count), &mut ours, "tungstenite's Frame", format);
         bench.row(&what, Work::Items(count), &mut ours, "tungstenite's WebSocket", write);
+    }
+}
+
+// ---- Fan-out ----
+
+/// Messages to everybody: our log, with a cursor for each client, beside the usual design, a queue of shared
+/// frames for each client. Both check and encode a message once. There is no socket: a client's write is one
+/// look at the bytes (of a queue at each frame, as `writev` takes them), or a copy of them, as the kernel
+/// makes one, which is the same work for both sides.
+fn fan_out(bench: &Bench) {
+    const CLIENTS: usize = 1_000;
+    const BYTES: usize = 64;
+    let mut dice = Dice(7);
+    for count in [1, 4, 64] {
+        let texts: Vec<String> = (0..count).map(|_| prose(&mut dice, ENGLISH, BYTES)).collect();
+        let (mut log, mut queues) = (Log::new(CLIENTS), Queues::new(CLIENTS));
+        let expected: Vec<u8> = texts.iter().flat_map(|text| frame(text)).collect();
+        for _ in 0..2 {
+            let (mut of_log, mut of_queues) = (vec![], vec![]);
+            log.publish(&texts, |bytes| of_log.extend_from_slice(bytes));
+            queues.publish(&texts, |bytes| of_queues.extend_from_slice(bytes));
+            assert!(of_log == expected.repeat(CLIENTS), "everything to everybody, in order");
+            assert!(of_queues == of_log, "and the same bytes from the queues");
+        }
+        let work = Work::Items(count * CLIENTS);
+        let noun = if count == 1 { "message" } else { "messages" };
+        let what = format!("fan-out of {count} {noun} to {CLIENTS} clients");
+        bench.row(
+            &what,
+            work,
+            || log.publish(&texts, |bytes| _ = black_box(bytes)),
+            "a queue for each",
+            || queues.publish(&texts, |bytes| _ = black_box(bytes)),
+        );
+        let (mut kernel, mut other_kernel) = (Kernel::default(), Kernel::default());
+        bench.row(
+            &format!("{what}, copied"),
+            work,
+            || log.publish(&texts, |bytes| kernel.take(bytes)),
+            "a queue for each",
+            || queues.publish(&texts, |bytes| other_kernel.take(bytes)),
+        );
+    }
+}
+
+/// What every server has to do with a message, once.
+fn frame(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let payload = text.as_bytes();
+    frame::encode(Kind::of(payload).opcode(), payload, &mut out);
+    out
+}
+
+/// What is under test, as the loop drives it: append, and then a pass.
+struct Log {
+    channel: ChannelId,
+    broadcast: Broadcast,
+}
+
+impl Log {
+    fn new(clients: usize) -> Self {
+        let channel = SlotMap::<ChannelId, ()>::with_key().insert(());
+        let mut ids = SlotMap::<ClientId, ()>::with_key();
+        let mut broadcast = Broadcast::new(2 << 20, 256 << 20);
+        for _ in 0..clients {
+            broadcast.join(ids.insert(()), &[channel], Form::Plain);
+        }
+        Self { channel, broadcast }
+    }
+
+    fn publish(&mut self, texts: &[String], mut write: impl FnMut(&[u8])) {
+        for text in texts {
+            self.broadcast.append(self.channel, black_box(text).as_bytes());
+        }
+        while let Some(Delivery { bytes, .. }) = self.broadcast.next_delivery() {
+            let taken = bytes.len();
+            write(bytes);
+            self.broadcast.delivered(taken);
+        }
+    }
+}
+
+/// The usual design at its best: frames are shared, and the queues keep their memory from burst to burst.
+struct Queues(Vec<VecDeque<Rc<[u8]>>>);
+
+impl Queues {
+    fn new(clients: usize) -> Self {
+        Self((0..clients).map(|_| VecDeque::new()).collect())
+    }
+
+    fn publish(&mut self, texts: &[String], mut write: impl FnMut(&[u8])) {
+        for text in texts {
+            let frame: Rc<[u8]> = frame(black_box(text)).into();
+            for queue in &mut self.0 {
+                queue.push_back(Rc::clone(&frame));
+            }
+        }
+        for queue in &mut self.0 {
+            while let Some(frame) = queue.pop_front() {
+                write(&frame);
+            }
+        }
+    }
+}
+
+/// A buffer that takes bytes, as the one of a socket does.
+#[derive(Default)]
+struct Kernel(Vec<u8>);
+
+impl Kernel {
+    fn take(&mut self, bytes: &[u8]) {
+        if self.0.len() >= READ_BYTES {
+            self.0.clear();
+        }
+        self.0.extend_from_slice(black_box(bytes));
     }
 }
