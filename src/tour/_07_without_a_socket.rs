@@ -55,7 +55,7 @@
 //! assert_eq!(conn.output(), b"\x88\x06\x03\xe9idle");
 //! ```
 //!
-//! **Where to look**: the table of states at the head of [`conn`](crate::conn); `fill` and `flush` in
+//! **Where to look**: the states at the head of [`conn`](crate::conn); `fill` and `flush` in
 //! `src/net/peer.rs`; [`redis::Session`](crate::redis::Session), which has the same verbs, so that an
 //! outage of Redis is a test, too.
 //!

@@ -31,6 +31,8 @@
 //!   `s9112_9_6_a_refusal_reaches_a_client_that_is_still_sending` in `tests/http.rs`.
 //! * A client closes its sending side, and what it was still to be told is lost:
 //!   `a_half_close_while_echoes_are_written_loses_none_of_them` in `tests/wire.rs`.
+//! * Requests that were put off because nobody reads the answers are told that they came late:
+//!   `head_whose_answers_are_not_read_in_time_is_told_nothing_new` in `src/conn/tests.rs`.
 //! * A request is hidden behind a refused handshake: `head_whose_upgrade_is_refused_is_followed_by_nothing`
 //!   in `src/conn/tests.rs`.
 //! * Who never answers a Close, or talks on and on behind it, is waited for:

@@ -74,8 +74,10 @@
 //! from the bottom up, each as a whole: WebSocket, HTTP, the bridge between them, one client, the hub, the
 //! log, Redis, and the loop last. That is for the second reading.
 //!
-//! Besides, `barewire explain 81 85 37 fa 21 3d 7f 9f 4d 51 58` takes apart any bytes that you meet, and
-//! among the tests stand whole conversations to be read, and exercises.
+//! Besides, `barewire explain 81 85 37 fa 21 3d 7f 9f 4d 51 58` takes apart any bytes that you meet.
+//! `tests/scripts` holds whole conversations, in the notation in which a running server logs them
+//! ([`trace`](crate::trace)): read one after each chapter, `echo.txt` first. And when you know the way,
+//! `tests/exercises/README.md` has something to do.
 
 pub mod _00_the_origin;
 pub mod _01_seven_bytes;
