@@ -10,12 +10,13 @@
 //! ```text
 //!   transcript = *( line LF )
 //!   line       = [ log prefix "barewire::wire: " ] ( passed / event / time / command / note )
-//!   passed     = [ client " " ] ( "<" / ">" ) " " what     as crate::trace says it, or
-//!   what       =/ DQUOTE text DQUOTE / 1*( 2HEXDIG )       bytes as they are, in pieces of any size
-//!   event      = "! " bus                                  between the server and its bus
-//!   time       = "@ " 1*DIGIT ( "ms" / "s" / "m" )         so much time passes
-//!   command    = "$ barewire" *( " " argument )            how the server was started
-//!   note       = "#" text / empty                          for the reader
+//!   passed     = [ client " " ] ( "<" / ">" ) " " ( what / bytes )
+//!   what       = as crate::trace says it
+//!   bytes      = DQUOTE text DQUOTE / 1*( 2HEXDIG )   as they are, in pieces of any size
+//!   event      = "! " bus                             between the server and its bus
+//!   time       = "@ " 1*DIGIT ( "ms" / "s" / "m" )    so much time passes
+//!   command    = "$ barewire" *( " " argument )       how the server was started
+//!   note       = "#" text / empty                     for the reader
 //! ```
 //!
 //! Where there is one client, it needs no name. The log names each, as `1v1`. Two things only a person
