@@ -152,3 +152,6 @@ pub mod tour;
 pub mod trace;
 pub mod upgrade;
 pub mod websocket;
+
+#[cfg(test)]
+mod tests;

@@ -132,6 +132,19 @@ impl Accepted {
 }
 
 impl Refused {
+    /// Where the rule stands: `RFC 6455 section 4.4`, as in the first line of the variant.
+    #[must_use]
+    pub const fn section(self) -> &'static str {
+        match self {
+            Self::Version => "RFC 6455 section 4.4",
+            Self::RepeatedVersion => "RFC 6455 section 11.3.5",
+            Self::NoKey | Self::BadKey => "RFC 6455 section 4.2.1",
+            Self::RepeatedKey => "RFC 6455 section 11.3.1",
+            Self::Extensions => "RFC 6455 section 9.1",
+            Self::Body => "RFC 9112 section 6.3",
+        }
+    }
+
     /// What the client is told.
     #[must_use]
     pub fn response(self) -> Response {
@@ -174,6 +187,22 @@ impl fmt::Display for Refused {
 mod tests {
     use super::*;
     use crate::http::{HeadLimits, Scan, parse};
+    use crate::tests::assert_sections;
+
+    const EVERY: [Refused; 7] = [
+        Refused::Version,
+        Refused::RepeatedVersion,
+        Refused::NoKey,
+        Refused::RepeatedKey,
+        Refused::BadKey,
+        Refused::Extensions,
+        Refused::Body,
+    ];
+
+    #[test]
+    fn every_section_is_that_of_the_doc() {
+        assert_sections(include_str!("upgrade.rs"), EVERY.map(|why| (why, why.section())));
+    }
 
     fn handshake(fields: &str) -> Option<Result<Accepted, Refused>> {
         let head = format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n");

@@ -129,6 +129,56 @@ impl HttpError {
         self.rule().0
     }
 
+    /// Where the rule stands: `RFC 9112 section 5.2`, as in the first line of the variant.
+    #[must_use]
+    pub const fn section(self) -> &'static str {
+        match self {
+            Self::BareCr | Self::BareLf | Self::EmptyLines | Self::LeadingWhitespace => {
+                "RFC 9112 section 2.2"
+            }
+            Self::Control => "RFC 9110 section 5.5",
+            Self::NotHttp
+            | Self::MissingVersion
+            | Self::RequestLineSpaces
+            | Self::RequestLineTooLong => "RFC 9112 section 3",
+            Self::Method => "RFC 9112 section 3.1",
+            Self::UnknownMethod => "RFC 9110 section 15.6.2",
+            Self::Version => "RFC 9112 section 2.3",
+            Self::UnsupportedVersion => "RFC 9110 section 15.6.6",
+            Self::TargetCharacter
+            | Self::TargetForm
+            | Self::TargetNoPath
+            | Self::MissingHost
+            | Self::RepeatedHost => "RFC 9112 section 3.2",
+            Self::TargetFragment => "RFC 9110 section 7.1",
+            Self::ConnectTarget => "RFC 9112 section 3.2.3",
+            Self::AsteriskTarget => "RFC 9112 section 3.2.4",
+            Self::TargetEscape => "RFC 3986 section 2.1",
+            Self::TargetNotUtf8 => "RFC 3986 section 2.5",
+            Self::ObsFold => "RFC 9112 section 5.2",
+            Self::MissingColon => "RFC 9112 section 5",
+            Self::SpaceBeforeColon => "RFC 9112 section 5.1",
+            Self::EmptyName | Self::FieldName => "RFC 9110 section 5.1",
+            Self::HeadTooLong | Self::TooManyFields => "RFC 6585 section 5",
+            Self::EmptyHost => "RFC 9110 section 4.2.1",
+            Self::HostUserInfo => "RFC 9110 section 4.2.4",
+            Self::HostCharacter | Self::HostIpv6 => "RFC 3986 section 3.2.2",
+            Self::HostPort => "RFC 3986 section 3.2.3",
+            Self::RepeatedLength | Self::ChunkedNotLast => "RFC 9112 section 6.3",
+            Self::Length | Self::LengthTooLarge => "RFC 9110 section 8.6",
+            Self::LengthAndEncoding
+            | Self::EncodingInHttp10
+            | Self::Encoding
+            | Self::UnknownCoding
+            | Self::ChunkedTwice => "RFC 9112 section 6.1",
+            Self::Expectation => "RFC 9110 section 10.1.1",
+            Self::BodyTooLarge => "RFC 9110 section 15.5.14",
+            Self::ChunkSize | Self::ChunkEnd => "RFC 9112 section 7.1",
+            Self::ChunkExtension | Self::ExtensionsTooLong => "RFC 9112 section 7.1.1",
+            Self::Trailer | Self::TrailersTooLong => "RFC 9112 section 7.1.2",
+        }
+    }
+
     /// RFC 9110 section 15.5.1: 400 is for whatever breaks the syntax of a message, so for every rule
     /// here but those whose arm returns the status that was made for them.
     fn rule(self) -> (Status, &'static str) {
@@ -205,7 +255,24 @@ impl std::error::Error for HttpError {}
 
 #[cfg(test)]
 mod tests {
+    use super::HttpError as E;
     use super::*;
+    use crate::tests::assert_sections;
+
+    #[rustfmt::skip] // in the order of the enum
+    const EVERY: [E; 52] = [
+        E::BareCr, E::BareLf, E::Control, E::EmptyLines, E::NotHttp, E::MissingVersion,
+        E::RequestLineSpaces, E::RequestLineTooLong, E::Method, E::UnknownMethod, E::Version,
+        E::UnsupportedVersion, E::TargetCharacter, E::TargetFragment, E::TargetForm,
+        E::ConnectTarget, E::AsteriskTarget, E::TargetNoPath, E::TargetEscape, E::TargetNotUtf8,
+        E::LeadingWhitespace, E::ObsFold, E::MissingColon, E::SpaceBeforeColon, E::EmptyName,
+        E::FieldName, E::HeadTooLong, E::TooManyFields, E::MissingHost, E::RepeatedHost,
+        E::EmptyHost, E::HostUserInfo, E::HostCharacter, E::HostIpv6, E::HostPort,
+        E::RepeatedLength, E::Length, E::LengthTooLarge, E::LengthAndEncoding, E::EncodingInHttp10,
+        E::Encoding, E::UnknownCoding, E::ChunkedNotLast, E::ChunkedTwice, E::Expectation,
+        E::BodyTooLarge, E::ChunkSize, E::ChunkExtension, E::ChunkEnd, E::ExtensionsTooLong,
+        E::Trailer, E::TrailersTooLong,
+    ];
 
     #[test]
     fn an_error_fits_into_one_byte() {
@@ -213,8 +280,13 @@ mod tests {
     }
 
     #[test]
+    fn every_section_is_that_of_the_doc() {
+        assert_sections(include_str!("error.rs"), EVERY.map(|error| (error, error.section())));
+    }
+
+    #[test]
     fn texts_are_one_short_line_of_ascii_for_a_terminal() {
-        for error in [HttpError::BareCr, HttpError::HostPort, HttpError::Expectation] {
+        for error in EVERY {
             let text = error.to_string();
             assert!(text.len() <= 80 && text.bytes().all(|b| (b' '..=b'~').contains(&b)), "{text}");
         }

@@ -57,6 +57,26 @@ impl MessageError {
         self.rule().0
     }
 
+    /// Where the rule stands: `RFC 6455 section 5.2`, as in the first line of the variant.
+    #[must_use]
+    pub const fn section(self) -> &'static str {
+        match self {
+            Self::ReservedBits
+            | Self::ReservedOpcode
+            | Self::LengthTopBit
+            | Self::LengthNotMinimal => "RFC 6455 section 5.2",
+            Self::CompressedBit => "RFC 7692 section 6.1",
+            Self::FragmentedControl | Self::LongControl => "RFC 6455 section 5.5",
+            Self::Unmasked => "RFC 6455 section 5.1",
+            Self::UnexpectedContinuation | Self::ExpectedContinuation => "RFC 6455 section 5.4",
+            Self::TooBig | Self::TooManyFragments => "RFC 6455 section 10.4",
+            Self::InvalidDeflate => "RFC 7692 section 7.2.2",
+            Self::InvalidUtf8 => "RFC 6455 section 8.1",
+            Self::CloseOneByte | Self::CloseReason => "RFC 6455 section 5.5.1",
+            Self::CloseCode(_) => "RFC 6455 section 7.4",
+        }
+    }
+
     const fn rule(self) -> (CloseCode, &'static str) {
         // Section 7.4.1: 1002 for whoever breaks the framing and cannot be understood any further,
         // or sends legal frames in an order that is not.
@@ -121,6 +141,7 @@ impl fmt::Display for MessageError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::assert_sections;
 
     const EVERY: [(MessageError, u16); 18] = [
         (MessageError::ReservedBits, 1002),
@@ -148,6 +169,11 @@ mod tests {
         for (error, code) in EVERY {
             assert_eq!(error.close_code().value(), code, "{error:?}");
         }
+    }
+
+    #[test]
+    fn every_section_is_that_of_the_doc() {
+        assert_sections(include_str!("error.rs"), EVERY.map(|(error, _)| (error, error.section())));
     }
 
     #[test]
