@@ -43,6 +43,7 @@
 //! | [`net`] | how does one thread serve everybody? one turn of the loop | |
 //! | [`metrics`] | what is counted, for those who run it? | Prometheus text 0.0.4 |
 //! | [`trace`] | what does it look like on the wire, one line a frame? | |
+//! | [`explain`] | what do these bytes mean, and which rule do they break? | |
 //! | [`timers`], [`now`], [`limits`], [`options`], [`secret`], [`quiet`] | when, how much, and what is asked for? | |
 //!
 //! Where the protocols are read more strictly or more leniently than their RFCs, a table says so with
@@ -134,6 +135,7 @@
 pub mod broadcast;
 pub mod channel;
 pub mod conn;
+pub mod explain;
 pub mod http;
 pub mod hub;
 pub mod limits;

@@ -1,21 +1,24 @@
 //! `barewire`: arguments, then options, then the server. The only place that prints and exits.
 //!
 //! What to notice:
-//! * Exit codes: 0 after a clean end, 1 for what failed at run time, 2 for wrong usage.
+//! * Exit codes: 0 after a clean end, 1 for what failed at run time and for bytes that break
+//!   a rule, 2 for wrong usage.
 //! * A log line is one line: whatever a peer sent, control characters in it are escaped.
 //! * A closed or full stderr neither ends nor stops anything: what cannot be written is dropped,
 //!   and how much that was is said when it can be.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::process::ExitCode;
 
+use barewire::explain::{self, Explanation, MAX_INPUT_BYTES};
 use barewire::net;
 use barewire::options::{self, Command};
 use log::Record;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 const RUN_TIME_FAILURE: u8 = 1;
+const BROKEN_RULE: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
@@ -25,9 +28,9 @@ fn main() -> ExitCode {
             report(net::serve(*options))
         }
         Ok(Command::Publish(options)) => report(net::publish::publish(&options, &mut io::stdout())),
+        Ok(Command::Explain(bytes)) => explain(bytes),
         Ok(Command::Show(text)) => {
-            // Whoever has seen enough may close the pipe: `barewire -h | head -3`.
-            let _ = io::stdout().write_all(text.as_bytes());
+            show(&text);
             ExitCode::SUCCESS
         }
         Err(usage) => {
@@ -35,6 +38,33 @@ fn main() -> ExitCode {
             ExitCode::from(WRONG_USAGE)
         }
     }
+}
+
+/// Explains the bytes, or else what is on stdin, of which no more is read than is explained.
+fn explain(bytes: Option<Vec<u8>>) -> ExitCode {
+    let most = u64::try_from(MAX_INPUT_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let bytes = bytes.map_or_else(
+        || {
+            let mut bytes = Vec::new();
+            io::stdin().take(most).read_to_end(&mut bytes).map(|_| bytes)
+        },
+        Ok,
+    );
+    match bytes.map_err(|why| why.to_string()).and_then(|bytes| Ok(explain::explain(&bytes)?)) {
+        Ok(Explanation { text, is_legal }) => {
+            show(&text);
+            if is_legal { ExitCode::SUCCESS } else { ExitCode::from(BROKEN_RULE) }
+        }
+        Err(why) => {
+            say(&format_args!("barewire: {why}"));
+            ExitCode::from(WRONG_USAGE)
+        }
+    }
+}
+
+/// Whoever has seen enough may close the pipe: `barewire -h | head -3`.
+fn show(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 fn report<E: fmt::Display>(result: Result<(), E>) -> ExitCode {

@@ -16,7 +16,7 @@ pub(crate) fn assert_sections<E: Debug>(
     let mut section = None;
     for line in body.lines().skip(1).map(str::trim) {
         match line.strip_prefix("/// ") {
-            Some(doc) => section = section.or(doc.split(':').next()),
+            Some(doc) => section = section.or_else(|| doc.split(':').next()),
             None => {
                 documented.insert(name(line), section.take().expect("a doc with a section"));
             }

@@ -41,7 +41,7 @@
 pub mod bus;
 pub(crate) mod escape;
 mod piece;
-mod side;
+pub(crate) mod side;
 pub mod transcript;
 
 use std::collections::VecDeque;

@@ -23,7 +23,7 @@ use crate::websocket::form::Form;
 
 /// RFC 6455 section 1.3: the GUID that the key is joined with. Any text would do that no server
 /// that is not a WebSocket server would ever append.
-const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+pub(crate) const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// RFC 6455 erratum 3150: the key in the RFC's own example has bits set in its padding, which a
 /// strict decoder refuses. They carry nothing.
@@ -84,9 +84,8 @@ pub fn accept(head: &Head<'_>, compress: bool) -> Result<Accepted, Refused> {
     let key = key.ok_or(Refused::NoKey)?;
     // RFC 6455 section 4.2.1 wants 16 bytes in it. They are never used, and the most copied command
     // of all (`SGVsbG8sIHdvcmxkIQ==`, "Hello, world!") has 13: any length but none is accepted.
-    match KEY_ENCODING.decode(key) {
-        Ok(nonce) if !nonce.is_empty() => {}
-        Ok(_) | Err(_) => return Err(Refused::BadKey),
+    if nonce(key).is_none_or(|nonce| nonce.is_empty()) {
+        return Err(Refused::BadKey);
     }
     if head.framing != Framing::Length(0) {
         return Err(Refused::Body);
@@ -97,11 +96,19 @@ pub fn accept(head: &Head<'_>, compress: bool) -> Result<Accepted, Refused> {
     Ok(Accepted { accept: accept_value(key), agreement })
 }
 
+/// What the key is the base64 of.
+pub(crate) fn nonce(key: &[u8]) -> Option<Vec<u8>> {
+    KEY_ENCODING.decode(key).ok()
+}
+
 /// RFC 6455 section 4.2.2, item 5.4: the key as it was sent, joined with the GUID, hashed, in
 /// base64.
-fn accept_value(key: &[u8]) -> String {
-    let hash = Sha1::new().chain_update(key).chain_update(GUID).finalize();
-    GeneralPurpose::new(&STANDARD, PAD).encode(hash)
+pub(crate) fn accept_value(key: &[u8]) -> String {
+    GeneralPurpose::new(&STANDARD, PAD).encode(accept_hash(key))
+}
+
+pub(crate) fn accept_hash(key: &[u8]) -> [u8; 20] {
+    Sha1::new().chain_update(key).chain_update(GUID).finalize().into()
 }
 
 impl Accepted {

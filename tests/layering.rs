@@ -28,8 +28,8 @@ const VALUES: [&str; 5] = ["channel", "limits", "now", "quiet", "secret"];
 
 /// From the top down: a module, and the modules it may name. A module that is missing here is not
 /// part of the picture yet: add it, at the lowest place that will do.
-const ARROWS: [(&str, &[&str]); 23] = [
-    ("main", &["net", "options", "publish"]),
+const ARROWS: [(&str, &[&str]); 24] = [
+    ("main", &["explain", "net", "options", "publish"]),
     // The only folder with sockets and a clock drives all the machines, and none of them knows it.
     (
         "net",
@@ -65,6 +65,8 @@ const ARROWS: [(&str, &[&str]); 23] = [
     ("hub", &[]),
     ("origin", &["http"]),
     ("options", &["http", "origin", "redis"]),
+    // The third: `barewire explain`, which reads with the parsers and keeps nothing.
+    ("explain", &["http", "trace", "upgrade", "websocket"]),
     ("trace", &["http", "upgrade", "websocket"]),
     // Neither of these three knows either of the others, nor any client.
     ("http", &[]),

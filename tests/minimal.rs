@@ -24,18 +24,19 @@ use support::{Server, run};
 /// Lines of code: neither blank, nor comments alone, nor tests. The first sketch promised 6,000 and
 /// 3,500; strict HTTP, and a Redis link that says what went wrong, have cost the rest, and what could
 /// be left out of them without leaving out an answer has been. permessage-deflate took 450 more, what
-/// readers and fuzzers then found wrong 50, and a log that can be read back and played 500, which are
-/// beside the spine.
-const SOURCE_LINES: usize = 9_350;
-const SPINE_LINES: usize = 7_450;
+/// readers and fuzzers then found wrong 50, and that every rule names its section 80. Beside the spine,
+/// what is there to be studied: a log that can be read back and played took 500, and `barewire explain`,
+/// which has no parser of its own but something to say of everything, 850.
+const SOURCE_LINES: usize = 10_350;
+const SPINE_LINES: usize = 7_500;
 const DEPENDENCIES: usize = 15;
 const FLAGS: usize = 18;
 const RESIDENT_KB: u64 = 6 << 10;
 const BINARY_BYTES: u64 = 2_000_000;
 
 /// What one need not read to know how a WebSocket server works.
-const BESIDE_THE_SPINE: [&str; 7] =
-    ["site", "page", "trace", "metrics", "options", "publish", "tour"];
+const BESIDE_THE_SPINE: [&str; 8] =
+    ["site", "page", "trace", "metrics", "options", "publish", "tour", "explain"];
 
 fn manifest() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");

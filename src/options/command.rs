@@ -17,7 +17,7 @@ pub(super) const SERVE: &str = concat!(
     ": what is published to a channel reaches every WebSocket on it
 
 Usage: barewire [FLAGS]                  (without any: a demo on localhost:8080)
-       barewire publish CHANNEL MESSAGE       (see: barewire publish -h)
+       barewire publish CHANNEL MESSAGE; barewire explain BYTES  (-h says more)
 
   --bind ADDR            listen here *                         [127.0.0.1:8080]
   --admin-bind ADDR      health, metrics, publishing: only here *
@@ -67,6 +67,23 @@ receivers of a server are its clients.
   barewire publish ruby 'it is {time}' --count 5 --every 5s
 ";
 
+const EXPLAIN: &str = "\
+Takes bytes apart: requests, the accept value, frames bit by bit, messages, and
+the rule that is broken, with its section
+
+Usage: barewire explain [BYTES]               (without any: those on its input)
+
+  -h, --help             this text
+
+Bytes are hexadecimal, grouped in any way; what xxd, hexdump -C or od -tx1 have
+printed; a string with escapes; text of HTTP; or, on the input, the bytes. Exit
+codes: 0 for what breaks no rule, 1 for what breaks one, 2 for no bytes.
+
+  barewire explain 81 85 37 fa 21 3d 7f 9f 4d 51 58
+  barewire explain '\\x81\\x05Hello'
+  curl -s --header 'Connection: Upgrade' ... http://localhost:8080/ | xxd
+";
+
 /// The whole command line, for clap.
 pub(super) fn command() -> clap::Command {
     // Bytes, not text: a shell can write any but NUL.
@@ -76,11 +93,13 @@ pub(super) fn command() -> clap::Command {
         .arg(message.required(true).allow_negative_numbers(true))
         .args(flags(PUBLISH).map(arg))
         .override_help(PUBLISH);
+    let bytes = Arg::new("BYTES").value_parser(value_parser!(OsString)).num_args(0..);
+    let explain = clap::Command::new("explain").arg(bytes).override_help(EXPLAIN);
     clap::Command::new("barewire")
         .version(env!("CARGO_PKG_VERSION"))
         .args(flags(SERVE).map(arg))
         .override_help(SERVE)
-        .subcommand(publish)
+        .subcommands([publish, explain])
         .disable_help_subcommand(true)
 }
 
@@ -101,15 +120,19 @@ fn arg(flag: &'static str) -> Arg {
     arg.action(if value.is_empty() { ArgAction::SetTrue } else { ArgAction::Append })
 }
 
-/// Whether the arguments begin with the one command that there is.
-pub(super) fn is_publish(args: &[OsString]) -> bool {
-    args.get(1).is_some_and(|arg| arg == "publish")
+/// Whether the arguments begin with this command.
+pub(super) fn is_command(args: &[OsString], name: &str) -> bool {
+    args.get(1).is_some_and(|arg| arg == name)
 }
 
 /// What was wrong with the arguments and what to write instead, without repeating a value.
 pub(super) fn explain(error: &clap::Error, args: &[OsString]) -> String {
-    let publishing = is_publish(args);
-    let help = if publishing { PUBLISH } else { SERVE };
+    let publishing = is_command(args, "publish");
+    let help = match args.get(1).and_then(|arg| arg.to_str()) {
+        Some("publish") => PUBLISH,
+        Some("explain") => EXPLAIN,
+        _ => SERVE,
+    };
     let mut about = [ContextKind::InvalidArg, ContextKind::InvalidSubcommand].into_iter();
     let word = match about.find_map(|kind| error.get(kind)) {
         Some(ContextValue::String(text)) => text.split([' ', '=']).next().unwrap_or_default(),
@@ -134,7 +157,7 @@ pub(super) fn explain(error: &clap::Error, args: &[OsString]) -> String {
                 None if publishing => format!(
                     "argument {place} is neither a flag nor the message: put quotes around several words"
                 ),
-                None => format!("argument {place} is neither a flag nor `publish`"),
+                None => format!("argument {place} is neither a flag, `publish` nor `explain`"),
             }
         }
     }
@@ -175,9 +198,12 @@ mod tests {
 
     #[test]
     fn the_help_fits_a_screen() {
-        for args in
-            [&["barewire", "-h"][..], &["barewire", "--help"], &["barewire", "publish", "-h"]]
-        {
+        for args in [
+            &["barewire", "-h"][..],
+            &["barewire", "--help"],
+            &["barewire", "publish", "-h"],
+            &["barewire", "explain", "-h"],
+        ] {
             let help = help(args);
             assert!(help.lines().count() <= 30, "{} lines\n{help}", help.lines().count());
             for line in help.lines() {

@@ -22,6 +22,7 @@ mod values;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 pub use self::publish::{PublishOptions, PublishTo};
@@ -84,6 +85,8 @@ pub enum Command {
     Serve(Box<Options>),
     /// Publish messages, and end.
     Publish(PublishOptions),
+    /// Explain these bytes, or else those on stdin, and end.
+    Explain(Option<Vec<u8>>),
     /// Show this text on stdout, and end: the help or the version.
     Show(String),
 }
@@ -101,7 +104,11 @@ impl Usage {
 
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "barewire: {}\nbarewire -h and barewire publish -h show every flag", self.0)
+        write!(
+            f,
+            "barewire: {}\nbarewire -h, barewire publish -h and barewire explain -h say more",
+            self.0
+        )
     }
 }
 
@@ -130,12 +137,19 @@ pub fn parse(
         Err(error) if error.use_stderr() => return Err(Usage(command::explain(&error, &args))),
         Err(help) => return Ok(Command::Show(help.render().to_string())),
     };
-    match matches.subcommand_matches("publish") {
+    match matches.subcommand() {
         // Flags in front of the command would be the server's, and be lost.
-        Some(_) if !command::is_publish(&args) => {
-            Err(Usage("write `publish` first: barewire publish CHANNEL MESSAGE [FLAGS]".to_owned()))
+        Some((name, _)) if !command::is_command(&args, name) => {
+            Err(Usage(format!("write `{name}` first, and its flags behind it")))
         }
-        Some(matches) => publish::publish(&Given { matches, env: &env }).map(Command::Publish),
+        Some(("publish", matches)) => {
+            publish::publish(&Given { matches, env: &env }).map(Command::Publish)
+        }
+        Some((_, matches)) => {
+            let words = matches.get_many::<OsString>("BYTES").into_iter().flatten();
+            let words: Vec<_> = words.map(|word| word.as_bytes()).collect();
+            Ok(Command::Explain((!words.is_empty()).then(|| words.join(&b' '))))
+        }
         None => {
             let options = serve(&Given { matches: &matches, env: &env }).and_then(agree)?;
             Ok(Command::Serve(Box::new(options)))

@@ -187,10 +187,12 @@ fn what_clap_finds_is_said_in_our_words() {
         (&["--echo", "--echo"], "--echo: write it only once"),
         (&["publish", "a", "b", "-n", "-n"], "-n: write it only once"),
         (&["--echo", "--chanel", "a"], "argument 2 is not known: did you mean --channel GLOB?"),
-        (&["-x"], "argument 1 is neither a flag nor"),
-        (&["--echo", "ruby"], "argument 2 is neither a flag nor `publish`"),
-        (&["help"], "argument 1 is neither a flag nor `publish`"),
+        (&["-x"], "argument 1 is neither a flag, "),
+        (&["--echo", "ruby"], "argument 2 is neither a flag, `publish` nor `explain`"),
+        (&["help"], "argument 1 is neither a flag, `publish` nor `explain`"),
         (&["--echo", "publish", "a", "b"], "write `publish` first"),
+        (&["--echo", "explain", "81"], "write `explain` first"),
+        (&["explain", "--echo"], "argument 2 is "),
         (&["publish"], "a channel and a message are needed"),
         (&["publish", "ruby"], "a channel and a message are needed"),
         (
@@ -222,7 +224,7 @@ fn assert_error(args: &[&str], env: &[(&str, &str)], expected: &str) {
     let error = run(args, env).unwrap_err();
     let (first, last) = error.split_once('\n').unwrap();
     assert!(first.starts_with("barewire: ") && first.contains(expected), "{args:?}: {error}");
-    assert_eq!(last, "barewire -h and barewire publish -h show every flag");
+    assert_eq!(last, "barewire -h, barewire publish -h and barewire explain -h say more");
 }
 
 #[test]
@@ -306,6 +308,7 @@ fn help_and_version_are_shown() {
         (&["-h"][..], "Usage: barewire [FLAGS]"),
         (&["--help"], "Usage: barewire [FLAGS]"),
         (&["publish", "-h"], "Usage: barewire publish CHANNEL MESSAGE"),
+        (&["explain", "-h"], "Usage: barewire explain [BYTES]"),
         (&["-V"], concat!("barewire ", env!("CARGO_PKG_VERSION"), "\n")),
         (&["--version"], concat!("barewire ", env!("CARGO_PKG_VERSION"), "\n")),
     ] {
@@ -329,6 +332,17 @@ fn arguments_that_are_no_text_are_refused_and_messages_may_be() {
         Ok(Command::Publish(options)) => assert_eq!(options.message, [b'a', 0xff]),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn what_is_to_be_explained_is_one_text_or_comes_on_stdin() {
+    let explain = |args: &[&str]| match run(args, &[]) {
+        Ok(Command::Explain(bytes)) => bytes,
+        other => panic!("{args:?}: {other:?}"),
+    };
+    assert_eq!(explain(&["explain"]), None);
+    assert_eq!(explain(&["explain", "81", "05", "48"]).unwrap(), b"81 05 48");
+    assert_eq!(explain(&["explain", r"\x81\x05Hello"]).unwrap(), br"\x81\x05Hello");
 }
 
 #[test]

@@ -66,7 +66,7 @@ struct Payload {
 
 /// How a payload is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Notation {
+pub(crate) enum Notation {
     Text,
     Hex,
     /// Two bytes of a number, then text.
@@ -262,7 +262,7 @@ pub(super) fn show_whole(bytes: &[u8]) -> String {
 }
 
 /// A space and the bytes, as text in quotes or in hexadecimal.
-fn show(notation: Notation, bytes: &[u8], is_part: bool) -> String {
+pub(crate) fn show(notation: Notation, bytes: &[u8], is_part: bool) -> String {
     let more = if is_part { "…" } else { "" };
     if notation == Notation::Hex {
         return hex(bytes) + if is_part { " …" } else { "" };
@@ -276,7 +276,7 @@ fn whole_characters(bytes: &[u8]) -> &[u8] {
     cut.map_or(bytes, |cut| bytes.get(..cut.valid_up_to()).unwrap_or(bytes))
 }
 
-fn count(number: impl fmt::Display, thing: &str) -> String {
+pub(crate) fn count(number: impl fmt::Display, thing: &str) -> String {
     let number = number.to_string();
     let plural = if number == "1" { "" } else { "s" };
     format!("{number} {thing}{plural}")

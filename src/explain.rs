@@ -1,0 +1,188 @@
+//! `barewire explain`: bytes that somebody has, taken apart on paper: requests, answers, how the accept
+//! value comes about, each frame's bits, the unmasking, the messages, and the rule that is broken.
+//!
+//! What to notice:
+//! * Bytes in, text out. It reads with the parsers that the server reads with, so what it says of the
+//!   bytes is what the server makes of them: there is no second grammar in here.
+//! * The byte at which a rule breaks is found by handing over one byte at a time, which may change
+//!   nothing: that is the law of every machine in this crate.
+//! * Who sent what, a frame tells by its MASK bit and a head by its first word. Only where a handshake
+//!   was asked for and not yet granted is it the client's in any case.
+//!
+//! ```
+//! let explained = barewire::explain::explain(b"81 85 37 fa 21 3d 7f 9f 4d 51 58")?;
+//! assert!(explained.text.contains("message: text, 5 bytes: \"Hello\""));
+//! assert!(explained.is_legal);
+//!
+//! let explained = barewire::explain::explain(b"89 fe 00 7e")?;
+//! assert!(explained.text.contains("broken: RFC 6455 section 5.5, at byte 2 of the frame"));
+//! assert!(!explained.is_legal);
+//! # Ok::<(), &str>(())
+//! ```
+
+mod drawing;
+mod frames;
+mod heads;
+mod input;
+mod page;
+
+pub use input::MAX_INPUT_BYTES;
+
+use std::fmt;
+
+use crate::http::Framing;
+use crate::trace::side::count;
+use frames::Frames;
+use page::Page;
+
+/// How many heads, bodies and frames are shown. What follows them is read all the same.
+const MAX_SHOWN: usize = 100;
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// Lines for a terminal of 80 columns. No character of the input is in there that it would obey.
+    pub text: String,
+    /// Whether no rule is broken. What is cut off breaks none.
+    pub is_legal: bool,
+}
+
+/// Who sent something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum From {
+    Client,
+    Server,
+}
+
+impl fmt::Display for From {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == Self::Client { "client" } else { "server" })
+    }
+}
+
+/// What came of one head, body or frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// It had this many bytes, and something else may follow.
+    Took(usize),
+    /// Nothing behind it can be read: it is cut off, or breaks a rule.
+    Ended,
+}
+
+/// What is expected next of one side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Head,
+    Body(Framing),
+    Frame,
+    /// It sent a Close.
+    Nothing,
+}
+
+/// One side of a conversation.
+#[derive(Debug)]
+struct Side {
+    next: Next,
+    frames: Frames,
+}
+
+/// A conversation, as far as it was explained.
+#[derive(Debug)]
+struct Talk {
+    client: Side,
+    server: Side,
+    /// The value that a 101 must have, once a handshake was asked for.
+    accept: Option<String>,
+    /// The heads, bodies and frames so far.
+    items: usize,
+}
+
+/// Explains hexadecimal, a dump, a string with escapes, text of HTTP, or bytes.
+///
+/// # Errors
+/// Why there is nothing to explain, and what to do about it.
+pub fn explain(input: &[u8]) -> Result<Explanation, &'static str> {
+    let input = input::read(input)?;
+    let is_http = input.pieces.first().is_some_and(|(_, bytes)| input::is_http(bytes));
+    let next = if is_http { Next::Head } else { Next::Frame };
+    let side = || Side { next, frames: Frames::default() };
+    let mut talk = Talk { client: side(), server: side(), accept: None, items: 0 };
+    let mut page = Page::default();
+    let size: usize = input.pieces.iter().map(|(_, bytes)| bytes.len()).sum();
+    page.line(2, &format!("{}, read as {}", count(size, "byte"), input.what));
+    if input.pieces.first().is_some_and(|(_, bytes)| bytes.starts_with(b"\x16\x03")) {
+        page.line(2, "(so begins TLS, as of wss:// and https://, which is not spoken here)");
+    }
+    for (from, bytes) in &input.pieces {
+        talk.hear(*from, bytes, &mut page);
+    }
+    if let Some(more @ 1..) = talk.items.checked_sub(MAX_SHOWN) {
+        page.say(&format!("({more} more were read, of which only what is wrong is shown)"));
+    }
+    Ok(Explanation { text: page.text, is_legal: !page.is_broken })
+}
+
+impl Talk {
+    /// Explains what one side sent; which side, if it is not told, the bytes say.
+    fn hear(&mut self, told: Option<From>, bytes: &[u8], page: &mut Page) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let from = told.unwrap_or_else(|| self.guess(rest));
+            let mut part = Page::default();
+            let step = self.item(from, rest, &mut part);
+            self.items += 1;
+            if self.items <= MAX_SHOWN || step == Step::Ended {
+                page.text += &part.text;
+            }
+            page.is_broken |= part.is_broken;
+            let Step::Took(size) = step else { return };
+            rest = rest.get(size..).unwrap_or_default();
+        }
+    }
+
+    fn item(&mut self, from: From, bytes: &[u8], page: &mut Page) -> Step {
+        let side = self.side(from);
+        match side.next {
+            Next::Head => self.head(from, bytes, page),
+            Next::Body(framing) => {
+                let step = heads::body(from, framing, bytes, page);
+                side.next = Next::Head;
+                step
+            }
+            Next::Frame => {
+                let (step, is_close) = side.frames.explain(from, bytes, page);
+                if is_close {
+                    side.next = Next::Nothing;
+                }
+                step
+            }
+            Next::Nothing => {
+                let size = count(bytes.len(), "byte");
+                let rule = format!("nothing follows a Close, and here are {size}");
+                page.broken("RFC 6455 section 5.5.1", &rule, "the connection ends");
+                Step::Ended
+            }
+        }
+    }
+
+    /// Who sends what comes next, as far as anybody can say.
+    fn guess(&self, bytes: &[u8]) -> From {
+        let is_masked = bytes.get(1).is_none_or(|second| second & 0x80 != 0);
+        let is_answer = bytes.starts_with(b"HTTP/");
+        match (self.client.next, self.server.next) {
+            (Next::Head | Next::Frame | Next::Nothing, Next::Head) if is_answer => From::Server,
+            (Next::Head | Next::Frame | Next::Nothing, Next::Body(_)) => From::Server,
+            (Next::Frame | Next::Nothing, Next::Frame | Next::Nothing) if !is_masked => {
+                From::Server
+            }
+            (_, _) => From::Client,
+        }
+    }
+
+    fn side(&mut self, from: From) -> &mut Side {
+        match from {
+            From::Client => &mut self.client,
+            From::Server => &mut self.server,
+        }
+    }
+}

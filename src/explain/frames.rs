@@ -1,0 +1,203 @@
+//! What the frames of one side say: each is drawn, and what is complete with it is told.
+//!
+//! What to notice:
+//! * The server's own [`Assembler`] reads them, byte by byte. As cutting changes nothing, the byte at
+//!   which it refuses is the first that breaks a rule.
+//! * It reads what clients send. A frame from a server is the same without a key, so it is handed over
+//!   with a key of zeros, which masks nothing.
+//! * How many frames a message had, and how short it was compressed, is what an assembler hides; so
+//!   that is counted here.
+
+use super::drawing::draw;
+use super::page::{Page, escaped, shown};
+use super::{From, Step};
+use crate::limits::Limits;
+use crate::trace::side::count;
+use crate::websocket::close::{Close, CloseCode};
+use crate::websocket::deflate::Agreement;
+use crate::websocket::extension;
+use crate::websocket::form::Form;
+use crate::websocket::frame::{self, FrameHeader, MAX_HEADER_BYTES, Opcode};
+use crate::websocket::message::{Assembler, Event, Kind, MessageError, MessageLimits};
+
+/// RFC 6455 section 5.3: the key has 32 bits.
+const KEY_BYTES: usize = 4;
+
+/// The frames of one side.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    assembler: Assembler,
+    /// What was agreed on. `None`: that is not in the input.
+    pub(super) form: Option<Form>,
+    /// The message that is coming in: its first frame, and of all its frames number and bytes.
+    first: Option<FrameHeader>,
+    frames: usize,
+    bytes: u64,
+}
+
+/// The byte of a frame that breaks a rule, and the rule. `None`: the one that no client can break.
+type Broken = (usize, Option<MessageError>);
+
+/// The form that an answer agrees on: it has the same grammar as the offer that it accepts.
+pub(super) fn agreed(value: &[u8]) -> Form {
+    let offers = extension::offers([value].into_iter()).unwrap_or_default();
+    Agreement::negotiate(&offers).map_or(Form::Plain, Agreement::form)
+}
+
+impl Frames {
+    /// Explains the frame at the front of the bytes, and says whether it was a Close.
+    pub(super) fn explain(&mut self, from: From, bytes: &[u8], page: &mut Page) -> (Step, bool) {
+        // Where nothing is known, a compressed message is taken for one that was agreed on.
+        let form = self.form.unwrap_or_else(|| agreed(b"permessage-deflate"));
+        let begin = as_from_client(from, bytes.get(..MAX_HEADER_BYTES).unwrap_or(bytes));
+        let begin: Vec<u8> = begin.iter().map(|(_, byte)| *byte).collect();
+        let header = frame::decode(&begin, form).ok().flatten();
+        let end = header.map(|(header, size)| {
+            let added = if from == From::Server { KEY_BYTES } else { 0 };
+            let length = usize::try_from(header.length).unwrap_or(usize::MAX);
+            (size - added).saturating_add(length)
+        });
+        let is_text = header.is_some_and(|(header, _)| self.enter(&header));
+        let frame = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or(bytes);
+        let read = match bytes {
+            [_, 0x80..=0xff, ..] if from == From::Server => Err((1, None)),
+            _ => self.feed(from, frame, form),
+        };
+        page.say(&format!("frame: from a {from}, {}\n", count(frame.len(), "byte")));
+        draw(page, frame, read.as_ref().err().map(|(at, _)| *at), is_text);
+        match (read, end.map(|end| end - frame.len())) {
+            (Err(broken), _) => refuse(from, broken, page),
+            (Ok(told), Some(0)) => {
+                page.say(
+                    &told.unwrap_or_else(|| "the message goes on in another frame".to_owned()),
+                );
+                let is_close = header.is_some_and(|(header, _)| header.opcode == Opcode::Close);
+                return (Step::Took(frame.len()), is_close);
+            }
+            (Ok(_), Some(missing)) => {
+                page.say(&format!("cut off: {} missing", count(missing, "byte")))
+            }
+            (Ok(_), None) => page.say("cut off within its header"),
+        }
+        (Step::Ended, false)
+    }
+
+    /// Counts a frame. Whether its payload, as it is, can be read as text.
+    fn enter(&mut self, header: &FrameHeader) -> bool {
+        match header.opcode {
+            Opcode::Ping | Opcode::Pong => return true,
+            Opcode::Close => return false,
+            Opcode::Text | Opcode::Binary => {
+                (self.first, self.frames, self.bytes) = (Some(*header), 0, 0);
+            }
+            Opcode::Continuation => {}
+        }
+        self.frames += 1;
+        self.bytes = self.bytes.saturating_add(header.length);
+        self.first.is_some_and(|first| first.opcode == Opcode::Text && !first.compressed)
+    }
+
+    /// Hands a frame to the assembler, and tells what is complete with it.
+    fn feed(&mut self, from: From, frame: &[u8], form: Form) -> Result<Option<String>, Broken> {
+        let limits = MessageLimits {
+            // What the server takes without --max-message; and for what it may send, plenty.
+            max_message_bytes: if from == From::Client { 64 << 10 } else { 16 << 20 },
+            max_fragments: Limits::default().fragments,
+        };
+        let inflated = self.first.filter(|first| first.compressed).map(|_| self.bytes);
+        let mut told = None;
+        for (at, byte) in as_from_client(from, frame) {
+            let mut byte = [byte];
+            let read = self.assembler.receive(&mut byte, form, &limits);
+            let (_, event) = read.map_err(|why| (at, Some(why)))?;
+            told = event.map(|event| tell(event, self.frames, inflated));
+        }
+        Ok(told)
+    }
+}
+
+/// The bytes of a frame, each with its place, as a client would have sent them.
+fn as_from_client(from: From, frame: &[u8]) -> Vec<(usize, u8)> {
+    let mut bytes: Vec<_> = frame.iter().copied().enumerate().collect();
+    if from == From::Server
+        && let Some((_, second)) = bytes.get_mut(1)
+    {
+        let header = match *second & 0x7f {
+            126 => 4,
+            127 => 10,
+            _ => 2,
+        };
+        *second |= 0x80;
+        if bytes.len() >= header {
+            bytes.splice(header..header, [(header - 1, 0); KEY_BYTES]);
+        }
+    }
+    bytes
+}
+
+fn tell(event: Event<'_>, frames: usize, inflated: Option<u64>) -> String {
+    match event {
+        Event::Message { kind, payload } => {
+            let name = format!("{kind:?}").to_ascii_lowercase();
+            let frames = if frames > 1 { format!(" in {frames} frames") } else { String::new() };
+            let inflated = inflated.map_or_else(String::new, |b| format!(", inflated from {b}"));
+            let (size, shown) = (count(payload.len(), "byte"), shown(payload, kind == Kind::Text));
+            format!("message: {name}{frames}, {size}{inflated}: {shown}")
+        }
+        Event::Ping(payload) => {
+            let payload = shown(payload, true);
+            format!("ping: {payload}; a pong with the same answers it (RFC 6455 section 5.5.2)")
+        }
+        Event::Pong(payload) => {
+            let payload = shown(payload, true);
+            format!("pong: {payload}; it answers a ping, or comes unasked (RFC 6455 section 5.5.3)")
+        }
+        Event::Close(close) => {
+            let why = match close {
+                None => "without a code".to_owned(),
+                Some(Close { code, reason: "" }) => named(code),
+                Some(Close { code, reason }) => {
+                    format!("{}, reason \"{}\"", named(code), escaped(reason.as_bytes()))
+                }
+            };
+            format!("close: {why}; a Close answers it, the last frame (RFC 6455 section 5.5.1)")
+        }
+    }
+}
+
+fn refuse(from: From, (at, why): Broken, page: &mut Page) {
+    let (section, rule, code) = match why {
+        None => {
+            ("RFC 6455 section 5.1", "a server masks no frame".into(), CloseCode::PROTOCOL_ERROR)
+        }
+        Some(why) => (why.section(), why.to_string(), why.close_code()),
+    };
+    let limit = match why {
+        Some(MessageError::TooBig) if from == From::Client => " (64 KiB without --max-message)",
+        Some(_) | None => "",
+    };
+    let who = if from == From::Client { From::Server } else { From::Client };
+    let then = format!("the {who} closes with {}", named(code));
+    page.broken(&format!("{section}, at byte {} of the frame", at + 1), &(rule + limit), &then);
+}
+
+/// A close code and its name in the registry of IANA.
+fn named(code: CloseCode) -> String {
+    let name = match code.value() {
+        1000 => "normal closure",
+        1001 => "going away",
+        1002 => "protocol error",
+        1003 => "unsupported data",
+        1007 => "invalid payload data",
+        1008 => "policy violation",
+        1009 => "message too big",
+        1010 => "an extension is missing",
+        1011 => "internal error",
+        1012 => "service restart",
+        1013 => "try again later",
+        1014 => "bad gateway",
+        3000..=3999 => "registered, for a library",
+        _ => "private, for an application",
+    };
+    format!("{code} ({name})")
+}

@@ -1,0 +1,261 @@
+//! What heads say: the first line, the fields that matter, whether it is a handshake, how the accept
+//! value comes about, and what is answered (RFC 6455 section 4.2).
+//!
+//! What to notice:
+//! * The head of an answer has the fields of a request's and another first line. So the same parser
+//!   reads it, behind a request line of our own.
+//! * What a server answers depends on its options and its paths too. Here is told what depends on the
+//!   bytes alone.
+//! * A rule that is broken is shown in its line, over the byte at which no server can go on.
+
+use super::frames::agreed;
+use super::page::{Page, SHOWN_BYTES, escaped, hex, shown};
+use super::{From, Next, Step, Talk};
+use crate::http::{
+    self, Body, Framing, Head, HeadLimits, HttpError, Method, Scan, Target, Version,
+};
+use crate::trace::side::count;
+use crate::upgrade::{self, GUID};
+
+/// The most that a body may have, as without `--max-publish`.
+const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// What stands before the fields of an answer to make a request of it.
+const REQUEST_LINE: &[u8] = b"GET / HTTP/1.1\r\nHost: h";
+
+impl Talk {
+    /// Explains the head at the front of the bytes.
+    pub(super) fn head(&mut self, from: From, bytes: &[u8], page: &mut Page) -> Step {
+        let end = bytes.windows(2).position(|two| two == b"\r\n").unwrap_or(bytes.len());
+        let (line, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
+        let rest = rest.get(..=HeadLimits::default().head_bytes).unwrap_or(rest);
+        let read_as = if from == From::Client { line } else { REQUEST_LINE };
+        let whole = [read_as, rest].concat();
+        let place = |at: usize| (at + line.len()).saturating_sub(read_as.len());
+        let (head, used) = match parse(&whole) {
+            Ok(Some(parsed)) => parsed,
+            Ok(None) => return cut_off("head", bytes, page),
+            Err((at, why)) => return refuse(from, "head", bytes, place(at), why, page),
+        };
+        let used = place(used);
+        page.say(&format!("head: from a {from}, {}\n", count(used, "byte")));
+        if from == From::Client {
+            let target = escaped(head.target.as_bytes());
+            page.line(6, &format!("  {} {target} {}", head.method, head.version));
+            if let Err(why) = path(&head, page) {
+                return refuse(from, "head", bytes, end, why, page);
+            }
+        } else {
+            page.line(6, &format!("  {}", escaped(line)));
+        }
+        fields(&head, from, page);
+        self.side(from).next = match head.framing {
+            Framing::Length(0) => Next::Head,
+            Framing::Length(_) | Framing::Chunked => Next::Body(head.framing),
+        };
+        let goes_on = match from {
+            From::Client => self.request(&head, page),
+            From::Server => self.answer(&head, line, page),
+        };
+        if goes_on { Step::Took(used) } else { Step::Ended }
+    }
+
+    /// Says whether the request is a handshake, and how it is answered. `false`: it is refused.
+    fn request(&mut self, head: &Head<'_>, page: &mut Page) -> bool {
+        if !upgrade::is_requested(head) {
+            let missing = if head.version == Version::Http10 {
+                "HTTP/1.1"
+            } else if head.fields.has_token("Upgrade", "websocket") {
+                "Connection: Upgrade"
+            } else {
+                "Upgrade: websocket"
+            };
+            let section = "(RFC 6455 section 4.2.1)";
+            page.say(&format!("This is no handshake, for it has no {missing} {section}."));
+            return true;
+        }
+        let accepted = match upgrade::accept(head, true) {
+            Err(why) => {
+                let answer = why.response();
+                let fields = answer.fields.iter().map(|(name, value)| format!(", {name}: {value}"));
+                let fields: String = fields.collect();
+                let then = format!("the server answers {}{fields}", answer.status);
+                page.broken(why.section(), &why.to_string(), &then);
+                return false;
+            }
+            Ok(_) if head.method != Method::Get => {
+                let then = "the server answers 405 Method Not Allowed";
+                page.broken("RFC 6455 section 4.2.1", "a handshake is a GET", then);
+                return false;
+            }
+            Ok(accepted) => accepted,
+        };
+        let key = head.fields.single("Sec-WebSocket-Key").ok().flatten().unwrap_or_default();
+        self.accept = Some(accept_value(key, page));
+        page.say("The answer, if path, channels and Origin suit the server:\n");
+        let mut answer = Vec::new();
+        accepted.encode(&mut answer);
+        for line in String::from_utf8_lossy(&answer).trim_end().lines() {
+            page.line(6, &format!("  {line}"));
+            if line.starts_with("Sec-WebSocket-Extensions") {
+                page.line(6, "      (this line only with --deflate)");
+            }
+        }
+        self.client.frames.form = Some(accepted.form());
+        self.client.next = Next::Frame;
+        true
+    }
+
+    /// Says whether a 101 is that of the request before it. `false`: a client must close.
+    fn answer(&mut self, head: &Head<'_>, line: &[u8], page: &mut Page) -> bool {
+        let accept = self.accept.take();
+        if line.split(|byte| *byte == b' ').nth(1) != Some(b"101") {
+            // RFC 9110 section 7.8: the wish was ignored, and requests follow.
+            self.client.next = Next::Head;
+            return true;
+        }
+        let value = head.fields.single("Sec-WebSocket-Accept").ok().flatten().map(escaped);
+        match accept {
+            None => page.say("Whether the accept value is right, only its request can tell."),
+            Some(right) if value.as_ref() == Some(&right) => {
+                page.say("The accept value is right: it is that of the key above.");
+            }
+            Some(right) => {
+                let rule = format!("the accept value must be {right}");
+                page.broken("RFC 6455 section 4.1", &rule, "the client closes");
+                return false;
+            }
+        }
+        let extensions = head.fields.lines("Sec-WebSocket-Extensions").next();
+        for side in [&mut self.client, &mut self.server] {
+            side.next = Next::Frame;
+            side.frames.form = Some(agreed(extensions.unwrap_or_default()));
+        }
+        true
+    }
+}
+
+/// Explains the body at the front of the bytes.
+pub(super) fn body(from: From, framing: Framing, bytes: &[u8], page: &mut Page) -> Step {
+    let mut body = match Body::new(framing, MAX_BODY_BYTES) {
+        Ok(body) => body,
+        Err(why) => return refuse(from, "body", bytes, 0, why, page),
+    };
+    for (at, byte) in bytes.iter().enumerate() {
+        match body.receive(&[*byte]) {
+            Ok((_, false)) => {}
+            Err(why) => return refuse(from, "body", bytes, at, why, page),
+            Ok((_, true)) => {
+                let body = body.into_bytes();
+                page.say(&format!("body: {}: {}", count(body.len(), "byte"), shown(&body, true)));
+                return Step::Took(at + 1);
+            }
+        }
+    }
+    cut_off("body", bytes, page)
+}
+
+/// A head, or the byte that breaks a rule: the first with which the parser refuses.
+fn parse(bytes: &[u8]) -> Result<Option<(Head<'_>, usize)>, (usize, HttpError)> {
+    let mut scan = Scan::default();
+    for at in 0..bytes.len() {
+        let come = bytes.get(..=at).unwrap_or(bytes);
+        match http::parse(come, &mut scan, &HeadLimits::default()) {
+            Ok(None) => {}
+            Ok(head) => return Ok(head),
+            Err(why) => return Err((at, why)),
+        }
+    }
+    Ok(None)
+}
+
+/// The path and the query of the target, decoded.
+fn path(head: &Head<'_>, page: &mut Page) -> Result<(), HttpError> {
+    let target = match Target::parse(head.target) {
+        // `*`, or the host and port of CONNECT.
+        Err(HttpError::TargetNoPath) => return Ok(()),
+        target => target?,
+    };
+    page.line(12, &format!("      path  \"{}\"", escaped(target.path.as_bytes())));
+    for (name, value) in &target.query {
+        let (name, value) = (escaped(name.as_bytes()), escaped(value.as_bytes()));
+        page.line(12, &format!("      query \"{name}\" is \"{value}\""));
+    }
+    Ok(())
+}
+
+/// Every field, and what it means for a handshake.
+fn fields(head: &Head<'_>, from: From, page: &mut Page) {
+    let ours = if from == From::Client { 0 } else { 1 };
+    for (name, value) in head.fields.iter().skip(ours) {
+        let (name, value) = (escaped(name), value.get(..SHOWN_BYTES).unwrap_or(value));
+        page.line(6, &format!("  {name}: {}", escaped(value)));
+        let meaning = match name.to_ascii_lowercase().as_str() {
+            "host" => "whom the client asks; HTTP/1.1 needs it (RFC 9112 section 3.2)",
+            "connection" => "Upgrade counts only if it is named here (RFC 9110 section 7.8)",
+            "upgrade" => "what to switch to; websocket is one word of the list",
+            "sec-websocket-key" => "random bytes in base64, others for each connection",
+            "sec-websocket-version" => "13 is RFC 6455, and the only one there is",
+            "sec-websocket-extensions" => "what more may be done to frames: compression",
+            "sec-websocket-protocol" => "what messages may mean; this server speaks none of it",
+            "sec-websocket-accept" => "that the server has read the key",
+            "origin" => "the page that asks; a stranger gets 403 (RFC 6455 section 10.2)",
+            "content-length" => "a body of so many bytes; a handshake has none",
+            "transfer-encoding" => "a body in chunks; a handshake has none",
+            "expect" => "the body waits for a 100 Continue",
+            _ => continue,
+        };
+        page.line(6, &format!("      {meaning}"));
+    }
+}
+
+/// How the accept value comes about (RFC 6455 section 4.2.2, item 5.4).
+fn accept_value(key: &[u8], page: &mut Page) -> String {
+    page.say("This is a handshake. Its accept value (RFC 6455 section 4.2.2):\n");
+    let accept = upgrade::accept_value(key);
+    let joined = escaped(&[key, GUID].concat());
+    let nonce = upgrade::nonce(key).unwrap_or_default();
+    let size = count(nonce.len(), "byte");
+    for (name, value) in [
+        ("the key", escaped(key)),
+        ("", format!("({size} in base64: {})", shown(&nonce, nonce.is_ascii()))),
+        ("the GUID", escaped(GUID)),
+        ("joined", joined),
+        ("its SHA-1", hex(&upgrade::accept_hash(key))),
+        ("in base64", accept.clone()),
+    ] {
+        page.line(13, &format!("  {name:<11}{value}"));
+    }
+    accept
+}
+
+fn cut_off(what: &str, bytes: &[u8], page: &mut Page) -> Step {
+    page.say(&format!("cut off within a {what}: {}", shown(bytes, true)));
+    Step::Ended
+}
+
+/// Shows the line up to the byte that breaks a rule, and says what is answered.
+fn refuse(
+    from: From,
+    what: &str,
+    bytes: &[u8],
+    at: usize,
+    why: HttpError,
+    page: &mut Page,
+) -> Step {
+    let (before, byte) =
+        bytes.get(..=at).and_then(<[u8]>::split_last_chunk).unwrap_or((bytes, &[0]));
+    let line = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    let (line, byte) =
+        (escaped(line.get(line.len().saturating_sub(60)..).unwrap_or(line)), escaped(byte));
+    page.say(&format!("  {line}{byte}"));
+    page.line(2, &format!("  {:1$}{2}", "", line.chars().count(), "^".repeat(byte.len())));
+    let number = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let section = format!("{}, at byte {} of the {what}, line {number}", why.section(), at + 1);
+    let then = match from {
+        From::Client => format!("the server answers {}", why.status()),
+        From::Server => "the client closes".to_owned(),
+    };
+    page.broken(&section, &why.to_string(), &then);
+    Step::Ended
+}

@@ -1,0 +1,174 @@
+//! What the input is: hexadecimal, a dump, a string with escapes, text of HTTP, or the bytes
+//! themselves. All of them become bytes here.
+//!
+//! What to notice:
+//! * It is decided by the content alone, so that one may paste what one has.
+//! * An offset of a dump is known by its value: it says how many bytes stood before its line. So a
+//!   row of zeros is no offset, and what was left out for a `*` can be put back.
+//! * Lines that end in LF alone are what one types and pastes. They are taken for CR LF, and it is said
+//!   so, for a server must not do that silently (RFC 9112 section 2.2).
+
+use super::From;
+
+/// The most that is read.
+pub const MAX_INPUT_BYTES: usize = 1 << 20;
+
+/// How the lines begin that tell a conversation in the notation of [`crate::trace`].
+const MARKS: [&str; 5] = ["<", ">", "!", "@", "#"];
+
+/// The input as bytes.
+#[derive(Debug)]
+pub(super) struct Input {
+    /// What it was taken for.
+    pub(super) what: &'static str,
+    /// Who sent what. `None`: the bytes themselves must tell.
+    pub(super) pieces: Vec<(Option<From>, Vec<u8>)>,
+}
+
+/// Turns the input into bytes, or says why it cannot be.
+pub(super) fn read(input: &[u8]) -> Result<Input, &'static str> {
+    if input.len() > MAX_INPUT_BYTES {
+        return Err("the input is larger than 1 MiB: cut out what is of interest");
+    }
+    let is_printable = |c: char| !c.is_control() || c.is_ascii_whitespace();
+    let (what, bytes) = match str::from_utf8(input) {
+        Ok(text) if text.chars().all(is_printable) => from_text(text)?,
+        Ok(_) | Err(_) => from_bytes(input),
+    };
+    Ok(Input { what, pieces: vec![(None, bytes)] })
+}
+
+fn from_text(text: &str) -> Result<(&'static str, Vec<u8>), &'static str> {
+    let Some(first) = text.split_whitespace().next() else {
+        return Err("there is nothing to explain: see barewire explain -h");
+    };
+    if MARKS.contains(&first) || text.contains("barewire::wire: ") {
+        return Err("this is a transcript, which cannot be explained yet");
+    }
+    if let Some(bytes) = dump(text) {
+        Ok(("hexadecimal with offsets", bytes))
+    } else if let Some(bytes) = hexadecimal(text) {
+        Ok(("hexadecimal", bytes))
+    } else if let Some(bytes) = escapes(text.trim()) {
+        Ok(("a string with escapes", bytes))
+    } else if first.len() > 1 && first.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        // As hexdump writes without -C: words, in the byte order of the machine.
+        Err("this begins like hexadecimal: write pairs of digits, or use xxd or hexdump -C")
+    } else {
+        Ok(from_bytes(text.as_bytes()))
+    }
+}
+
+/// Whether bytes begin as those of HTTP. A frame that does has a reserved bit set, or is a control
+/// frame in pieces; only the first fragment of a compressed message may, with an `A` or a `B`.
+pub(super) fn is_http(bytes: &[u8]) -> bool {
+    match bytes {
+        [b'A' | b'B', length, ..] => length.is_ascii_graphic(),
+        // Who begins with TLS where there is none meets HTTP, too.
+        [0x16, 0x03, ..] => true,
+        [first, ..] => matches!(first, b' '..=b'~' | b'\r' | b'\n'),
+        [] => false,
+    }
+}
+
+/// The bytes as they are, but for the line ends of heads that have none of HTTP's.
+fn from_bytes(input: &[u8]) -> (&'static str, Vec<u8>) {
+    let (mut bytes, mut rest) = (Vec::new(), input);
+    while is_http(rest) {
+        let end = rest.windows(2).position(|two| two == b"\n\n").map_or(rest.len(), |at| at + 2);
+        let (head, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+        if head.contains(&b'\r') {
+            break;
+        }
+        let lines: Vec<_> = head.split(|byte| *byte == b'\n').collect();
+        bytes.extend(lines.join(&b"\r\n"[..]));
+        rest = behind;
+    }
+    bytes.extend_from_slice(rest);
+    let what = match (is_http(input), bytes.len() == input.len()) {
+        (true, true) => "HTTP",
+        (true, false) => {
+            "HTTP, with CR LF for each LF (a LF alone is refused: RFC 9112 section 2.2)"
+        }
+        (false, _) => "raw bytes",
+    };
+    (what, bytes)
+}
+
+/// Pairs of digits, however they are grouped: `8185 37fa`, `0x81, 0x85`, `81:85`, `[0x81]`.
+fn hexadecimal(text: &str) -> Option<Vec<u8>> {
+    let between = |c: char| c.is_whitespace() || ",:;[]{}".contains(c);
+    let mut bytes = Vec::new();
+    for word in text.split(between).filter(|word| !word.is_empty()) {
+        let digits = word.strip_prefix("0x").unwrap_or(word).as_bytes();
+        // A single digit is a byte, too.
+        if digits.len() > 1 && !digits.len().is_multiple_of(2) {
+            return None;
+        }
+        for pair in digits.chunks(2) {
+            bytes.push(digit(pair)?);
+        }
+    }
+    Some(bytes)
+}
+
+/// The value of hexadecimal digits. `from_str_radix` would take a sign, too.
+fn digit(digits: &[u8]) -> Option<u8> {
+    let text = str::from_utf8(digits).ok().filter(|text| !text.starts_with('+'))?;
+    u8::from_str_radix(text, 16).ok()
+}
+
+/// Lines with offsets, as `xxd`, `hexdump -C`, `od -tx1` and Wireshark write them.
+fn dump(text: &str) -> Option<Vec<u8>> {
+    let (mut bytes, mut repeats) = (Vec::<u8>::new(), false);
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if line == "*" {
+            repeats = true;
+            continue;
+        }
+        let (offset, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let digits = offset.trim_end_matches(':');
+        // The text beside the bytes stands behind two spaces, three, or a mark.
+        let column = [("  ", digits != offset), ("  |", true), ("  >", true), ("   ", true)];
+        let columns = column.iter().filter(|(column, is_it)| *is_it && rest.contains(column));
+        let column = columns.map(|(column, _)| *column).next().unwrap_or("   ");
+        // od has seven digits, and they are octal.
+        let radix = if digits.len() == 7 { 8 } else { 16 };
+        let at = usize::from_str_radix(digits, radix).ok()?;
+        let is_offset = digits != offset || digits.len() > 6 || rest.starts_with(' ');
+        while repeats && bytes.len() < at.min(MAX_INPUT_BYTES) {
+            bytes.extend_from_within(bytes.len().checked_sub(16)?..);
+        }
+        if !is_offset || at != bytes.len() || bytes.is_empty() && rest.is_empty() {
+            return None;
+        }
+        repeats = false;
+        if radix == 8 && rest.find(' ').is_some_and(|width| width > 2) {
+            return None;
+        }
+        bytes.extend(hexadecimal(rest.trim_start().split(column).next()?)?);
+    }
+    Some(bytes)
+}
+
+/// A line with escapes as C, Rust, Python and printf know them: `\x81\x05Hello`, `b"\r\n"`.
+fn escapes(line: &str) -> Option<Vec<u8>> {
+    let quoted = line.strip_prefix('b').unwrap_or(line).strip_prefix('"');
+    let mut rest = quoted.and_then(|text| text.strip_suffix('"')).unwrap_or(line).as_bytes();
+    let mut bytes = Vec::new();
+    while let Some((&byte, behind)) = rest.split_first() {
+        let (byte, used) = match (byte, behind) {
+            (b'\\', [b'x', high, low, ..]) => (digit(&[*high, *low])?, 3),
+            (b'\\', [b'0', ..]) => (0, 1),
+            (b'\\', [b'n', ..]) => (b'\n', 1),
+            (b'\\', [b'r', ..]) => (b'\r', 1),
+            (b'\\', [b't', ..]) => (b'\t', 1),
+            (b'\\', [byte @ (b'\\' | b'"' | b'\''), ..]) => (*byte, 1),
+            (b'\\' | b'\n', _) => return None,
+            (byte, _) => (byte, 0),
+        };
+        bytes.push(byte);
+        rest = behind.get(used..)?;
+    }
+    (bytes != line.as_bytes()).then_some(bytes)
+}
