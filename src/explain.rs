@@ -77,6 +77,8 @@ enum Next {
     Frame,
     /// It sent a Close.
     Nothing,
+    /// Nothing that anybody could read: a rule was broken, or something cut off.
+    Ended,
 }
 
 /// One side of a conversation.
@@ -135,7 +137,10 @@ impl Talk {
                 page.text += &part.text;
             }
             page.is_broken |= part.is_broken;
-            let Step::Took(size) = step else { return };
+            let Step::Took(size) = step else {
+                self.side(from).next = Next::Ended;
+                return;
+            };
             rest = rest.get(size..).unwrap_or_default();
         }
     }
@@ -162,16 +167,24 @@ impl Talk {
                 page.broken("RFC 6455 section 5.5.1", &rule, "the connection ends");
                 Step::Ended
             }
+            Next::Ended => {
+                page.say(&format!(
+                    "{} more of the {from} are not read",
+                    count(bytes.len(), "byte")
+                ));
+                Step::Ended
+            }
         }
     }
 
     /// Who sends what comes next, as far as anybody can say.
     fn guess(&self, bytes: &[u8]) -> From {
         let is_masked = bytes.get(1).is_none_or(|second| second & 0x80 != 0);
-        let is_answer = bytes.starts_with(b"HTTP/");
+        let is_http = bytes.starts_with(b"HTTP/");
         match (self.client.next, self.server.next) {
-            (Next::Head | Next::Frame | Next::Nothing, Next::Head) if is_answer => From::Server,
-            (Next::Head | Next::Frame | Next::Nothing, Next::Body(_)) => From::Server,
+            (Next::Body(_), _) => From::Client,
+            (_, Next::Body(_)) => From::Server,
+            (_, Next::Head) if is_http => From::Server,
             (Next::Frame | Next::Nothing, Next::Frame | Next::Nothing) if !is_masked => {
                 From::Server
             }

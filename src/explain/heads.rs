@@ -62,8 +62,10 @@ impl Talk {
 
     /// Says whether the request is a handshake, and how it is answered. `false`: it is refused.
     fn request(&mut self, head: &Head<'_>, page: &mut Page) -> bool {
-        if !upgrade::is_requested(head) {
-            let missing = if head.version == Version::Http10 {
+        if head.method != Method::Get || !upgrade::is_requested(head) {
+            let missing = if head.method != Method::Get {
+                "GET"
+            } else if head.version == Version::Http10 {
                 "HTTP/1.1"
             } else if head.fields.has_token("Upgrade", "websocket") {
                 "Connection: Upgrade"
@@ -79,13 +81,8 @@ impl Talk {
                 let answer = why.response();
                 let fields = answer.fields.iter().map(|(name, value)| format!(", {name}: {value}"));
                 let fields: String = fields.collect();
-                let then = format!("the server answers {}{fields}", answer.status);
+                let then = format!("on / and /echo the server answers {}{fields}", answer.status);
                 page.broken(why.section(), &why.to_string(), &then);
-                return false;
-            }
-            Ok(_) if head.method != Method::Get => {
-                let then = "the server answers 405 Method Not Allowed";
-                page.broken("RFC 6455 section 4.2.1", "a handshake is a GET", then);
                 return false;
             }
             Ok(accepted) => accepted,
@@ -111,7 +108,9 @@ impl Talk {
         let accept = self.accept.take();
         if line.split(|byte| *byte == b' ').nth(1) != Some(b"101") {
             // RFC 9110 section 7.8: the wish was ignored, and requests follow.
-            self.client.next = Next::Head;
+            if self.client.next == Next::Frame {
+                self.client.next = Next::Head;
+            }
             return true;
         }
         let value = head.fields.single("Sec-WebSocket-Accept").ok().flatten().map(escaped);
@@ -128,7 +127,9 @@ impl Talk {
         }
         let extensions = head.fields.lines("Sec-WebSocket-Extensions").next();
         for side in [&mut self.client, &mut self.server] {
-            side.next = Next::Frame;
+            if side.next == Next::Head {
+                side.next = Next::Frame;
+            }
             side.frames.form = Some(agreed(extensions.unwrap_or_default()));
         }
         true

@@ -13,7 +13,7 @@ use super::From;
 /// The most that is read.
 pub const MAX_INPUT_BYTES: usize = 1 << 20;
 
-/// How the lines begin that tell a conversation in the notation of [`crate::trace`].
+/// How the lines of a transcript begin.
 const MARKS: [&str; 5] = ["<", ">", "!", "@", "#"];
 
 /// The input as bytes.
@@ -31,20 +31,31 @@ pub(super) fn read(input: &[u8]) -> Result<Input, &'static str> {
         return Err("the input is larger than 1 MiB: cut out what is of interest");
     }
     let is_printable = |c: char| !c.is_control() || c.is_ascii_whitespace();
-    let (what, bytes) = match str::from_utf8(input) {
-        Ok(text) if text.chars().all(is_printable) => from_text(text)?,
-        Ok(_) | Err(_) => from_bytes(input),
+    let text = str::from_utf8(input).ok().filter(|text| text.chars().all(is_printable));
+    let (what, bytes) = match text {
+        Some(text) if is_transcript(text) => return transcript(text),
+        Some(text) => from_text(text)?,
+        None => from_bytes(input),
     };
     Ok(Input { what, pieces: vec![(None, bytes)] })
+}
+
+/// Whether it is a conversation in the notation of [`crate::trace`], or a log that holds one.
+fn is_transcript(text: &str) -> bool {
+    let line = text.trim_start().lines().next().unwrap_or_default();
+    let mark = line.split_whitespace().next().unwrap_or_default();
+    MARKS.contains(&mark) || line.contains(" barewire::wire: ") || line.contains(" barewire: ")
+}
+
+/// Who sends what, in turn; what one side says in several lines, one behind the other, is one piece.
+fn transcript(_: &str) -> Result<Input, &'static str> {
+    Err("this is a transcript, which cannot be explained yet")
 }
 
 fn from_text(text: &str) -> Result<(&'static str, Vec<u8>), &'static str> {
     let Some(first) = text.split_whitespace().next() else {
         return Err("there is nothing to explain: see barewire explain -h");
     };
-    if MARKS.contains(&first) || text.contains("barewire::wire: ") {
-        return Err("this is a transcript, which cannot be explained yet");
-    }
     if let Some(bytes) = dump(text) {
         Ok(("hexadecimal with offsets", bytes))
     } else if let Some(bytes) = hexadecimal(text) {

@@ -81,7 +81,7 @@ codes: 0 for what breaks no rule, 1 for what breaks one, 2 for no bytes.
 
   barewire explain 81 85 37 fa 21 3d 7f 9f 4d 51 58
   barewire explain '\\x81\\x05Hello'
-  curl -s --header 'Connection: Upgrade' ... http://localhost:8080/ | xxd
+  printf 'GET / HTTP/1.1\\n\\n' | barewire explain
 ";
 
 /// The whole command line, for clap.
