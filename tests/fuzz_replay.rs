@@ -164,6 +164,11 @@ fn whole_server() {
 }
 
 #[test]
+fn explain() {
+    replay("explain", Body::Bytes(bodies::explain::fuzz));
+}
+
+#[test]
 fn every_target_is_replayed() {
     let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/Cargo.toml"));
     let this = include_str!("fuzz_replay.rs");

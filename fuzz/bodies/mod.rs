@@ -22,6 +22,7 @@ pub mod against_tungstenite;
 pub mod broadcast;
 pub mod connection;
 pub mod deflate;
+pub mod explain;
 pub mod frame;
 pub mod handshake;
 pub mod message;
