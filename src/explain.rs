@@ -17,7 +17,7 @@
 //! let explained = barewire::explain::explain(b"89 fe 00 7e")?;
 //! assert!(explained.text.contains("broken: RFC 6455 section 5.5, at byte 2 of the frame"));
 //! assert!(!explained.is_legal);
-//! # Ok::<(), &str>(())
+//! # Ok::<(), String>(())
 //! ```
 
 mod drawing;
@@ -28,11 +28,14 @@ mod page;
 
 pub use input::MAX_INPUT_BYTES;
 
+use std::collections::VecDeque;
 use std::fmt;
 
-use crate::http::Framing;
+use crate::http::{Framing, Method};
+use crate::trace::escape::escape;
 use crate::trace::side::count;
 use frames::Frames;
+use input::Piece;
 use page::Page;
 
 /// How many heads, bodies and frames are shown. What follows them is read all the same.
@@ -93,38 +96,51 @@ struct Side {
 struct Talk {
     client: Side,
     server: Side,
+    /// The methods of requests that no answer was seen to.
+    asked: VecDeque<Method>,
     /// The value that a 101 must have, once a handshake was asked for.
     accept: Option<String>,
     /// The heads, bodies and frames so far.
     items: usize,
 }
 
-/// Explains hexadecimal, a dump, a string with escapes, text of HTTP, or bytes.
+/// Explains hexadecimal, a dump, a string with escapes, text of HTTP, a transcript, or bytes.
 ///
 /// # Errors
 /// Why there is nothing to explain, and what to do about it.
-pub fn explain(input: &[u8]) -> Result<Explanation, &'static str> {
+pub fn explain(input: &[u8]) -> Result<Explanation, String> {
     let input = input::read(input)?;
-    let is_http = input.pieces.first().is_some_and(|(_, bytes)| input::is_http(bytes));
-    let next = if is_http { Next::Head } else { Next::Frame };
-    let side = || Side { next, frames: Frames::default() };
-    let mut talk = Talk { client: side(), server: side(), accept: None, items: 0 };
+    let pieces = || input.talks.iter().flat_map(|(_, pieces)| pieces);
     let mut page = Page::default();
-    let size: usize = input.pieces.iter().map(|(_, bytes)| bytes.len()).sum();
+    let size: usize = pieces().map(|(_, bytes)| bytes.len()).sum();
     page.line(2, &format!("{}, read as {}", count(size, "byte"), input.what));
-    if input.pieces.first().is_some_and(|(_, bytes)| bytes.starts_with(b"\x16\x03")) {
+    if pieces().next().is_some_and(|(_, bytes)| bytes.starts_with(b"\x16\x03")) {
         page.line(2, "(so begins TLS, as of wss:// and https://, which is not spoken here)");
     }
-    for (from, bytes) in &input.pieces {
-        talk.hear(*from, bytes, &mut page);
-    }
-    if let Some(more @ 1..) = talk.items.checked_sub(MAX_SHOWN) {
-        page.say(&format!("({more} more were read, of which only what is wrong is shown)"));
+    for (client, pieces) in &input.talks {
+        if input.talks.len() > 1 {
+            page.say(&format!("---- {} ----", escape(client.as_bytes())));
+        }
+        let mut talk = Talk::new(pieces);
+        for (from, bytes) in pieces {
+            talk.hear(*from, bytes, &mut page);
+        }
+        if let Some(more @ 1..) = talk.items.checked_sub(MAX_SHOWN) {
+            page.say(&format!("({more} more were read, of which only what is wrong is shown)"));
+        }
     }
     Ok(Explanation { text: page.text, is_legal: !page.is_broken })
 }
 
 impl Talk {
+    /// Before the first of these.
+    fn new(pieces: &[Piece]) -> Self {
+        let is_http = pieces.first().is_some_and(|(_, bytes)| input::is_http(bytes));
+        let next = if is_http { Next::Head } else { Next::Frame };
+        let side = || Side { next, frames: Frames::default() };
+        Self { client: side(), server: side(), asked: VecDeque::new(), accept: None, items: 0 }
+    }
+
     /// Explains what one side sent; which side, if it is not told, the bytes say.
     fn hear(&mut self, told: Option<From>, bytes: &[u8], page: &mut Page) {
         let mut rest = bytes;

@@ -50,7 +50,7 @@ fn explain(bytes: Option<Vec<u8>>) -> ExitCode {
         },
         Ok,
     );
-    match bytes.map_err(|why| why.to_string()).and_then(|bytes| Ok(explain::explain(&bytes)?)) {
+    match bytes.map_err(|why| why.to_string()).and_then(|bytes| explain::explain(&bytes)) {
         Ok(Explanation { text, is_legal }) => {
             show(&text);
             if is_legal { ExitCode::SUCCESS } else { ExitCode::from(BROKEN_RULE) }

@@ -278,6 +278,32 @@ fn what_a_star_stands_for_in_a_dump_is_put_back() {
     );
 }
 
+/// In four of the golden transcripts bytes stand as they are, and behind them once more as what they turn
+/// out to be, which is too much for whoever reads both. In one a rule is broken on purpose.
+#[test]
+fn transcripts_are_explained_client_by_client() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
+    let twice = ["a_frame_in_pieces", "a_head_in_pieces", "broken_rules", "what_is_no_http"];
+    let mut read = 0;
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if path.extension().is_none_or(|end| end != "txt") || twice.contains(&&*name) {
+            continue;
+        }
+        let (text, is_legal) = explained(&fs::read(&path).unwrap());
+        assert!(text.contains("read as a transcript"), "{text}");
+        assert!(!text.contains("cut off"), "{name}: {text}");
+        assert_eq!(is_legal, name != "close_while_a_message_is_open", "{text}");
+        read += 1;
+    }
+    assert!(read > 10, "{read} transcripts");
+    let (text, _) = explained(b"ann < ping \"a\"\nbob < ping \"b\"\nann > pong \"a\"\n");
+    let order = ["---- ann ----", "ping: \"a\"", "pong: \"a\"", "---- bob ----", "ping: \"b\""];
+    let places: Vec<_> = order.iter().map(|part| text.find(part).expect(part)).collect();
+    assert!(places.is_sorted(), "{text}");
+}
+
 #[test]
 fn what_cannot_be_explained_is_told() {
     let too_much = vec![b'a'; MAX_INPUT_BYTES + 1];
@@ -287,7 +313,8 @@ fn what_cannot_be_explained_is_told() {
         (b"81 85 3g", "write pairs of digits"),
         (b"0000000 8581 fa37 3d21\n0000006\n", "or use xxd or hexdump -C"),
         (b"0000000 8581 fa37 3d21 9f7f 514d 0058\n000000b\n", "or use xxd or hexdump -C"),
-        (b"< GET / HTTP/1.1 (3 fields)\n", "a transcript"),
+        (b"< GET / HTTP/1.1\n< hello\n", "line 2: this is no line of the notation"),
+        (b"! redis is live\n", "nobody says anything"),
         (&too_much, "larger than 1 MiB"),
     ] {
         let why = explain(input).unwrap_err();

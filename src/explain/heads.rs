@@ -49,9 +49,10 @@ impl Talk {
             page.line(6, &format!("  {}", escaped(line)));
         }
         fields(&head, from, page);
+        let has_body = from == From::Client || !self.answers_head(line);
         self.side(from).next = match head.framing {
-            Framing::Length(0) => Next::Head,
-            Framing::Length(_) | Framing::Chunked => Next::Body(head.framing),
+            Framing::Length(1..) | Framing::Chunked if has_body => Next::Body(head.framing),
+            Framing::Length(_) | Framing::Chunked => Next::Head,
         };
         let goes_on = match from {
             From::Client => self.request(&head, page),
@@ -60,8 +61,15 @@ impl Talk {
         if goes_on { Step::Took(used) } else { Step::Ended }
     }
 
+    /// Whether this is the status line of the answer to a HEAD, which has the fields of a body that does
+    /// not come (RFC 9110 section 9.3.2). 100 is not yet the answer.
+    fn answers_head(&mut self, line: &[u8]) -> bool {
+        !line.starts_with(b"HTTP/1.1 1") && self.asked.pop_front() == Some(Method::Head)
+    }
+
     /// Says whether the request is a handshake, and how it is answered. `false`: it is refused.
     fn request(&mut self, head: &Head<'_>, page: &mut Page) -> bool {
+        self.asked.push_back(head.method);
         if head.method != Method::Get || !upgrade::is_requested(head) {
             let missing = if head.method != Method::Get {
                 "GET"

@@ -9,26 +9,30 @@
 //!   so, for a server must not do that silently (RFC 9112 section 2.2).
 
 use super::From;
+use crate::trace::transcript::{self, What};
 
 /// The most that is read.
 pub const MAX_INPUT_BYTES: usize = 1 << 20;
 
 /// How the lines of a transcript begin.
-const MARKS: [&str; 5] = ["<", ">", "!", "@", "#"];
+const MARKS: [&str; 6] = ["<", ">", "!", "@", "#", "$"];
 
 /// The input as bytes.
 #[derive(Debug)]
 pub(super) struct Input {
     /// What it was taken for.
     pub(super) what: &'static str,
-    /// Who sent what. `None`: the bytes themselves must tell.
-    pub(super) pieces: Vec<(Option<From>, Vec<u8>)>,
+    /// Conversations, each with the name of its client if there are several.
+    pub(super) talks: Vec<(String, Vec<Piece>)>,
 }
 
+/// Who sent what. `None`: the bytes themselves must tell.
+pub(super) type Piece = (Option<From>, Vec<u8>);
+
 /// Turns the input into bytes, or says why it cannot be.
-pub(super) fn read(input: &[u8]) -> Result<Input, &'static str> {
+pub(super) fn read(input: &[u8]) -> Result<Input, String> {
     if input.len() > MAX_INPUT_BYTES {
-        return Err("the input is larger than 1 MiB: cut out what is of interest");
+        return Err("the input is larger than 1 MiB: cut out what is of interest".to_owned());
     }
     let is_printable = |c: char| !c.is_control() || c.is_ascii_whitespace();
     let text = str::from_utf8(input).ok().filter(|text| text.chars().all(is_printable));
@@ -37,19 +41,45 @@ pub(super) fn read(input: &[u8]) -> Result<Input, &'static str> {
         Some(text) => from_text(text)?,
         None => from_bytes(input),
     };
-    Ok(Input { what, pieces: vec![(None, bytes)] })
+    Ok(Input { what, talks: vec![(String::new(), vec![(None, bytes)])] })
 }
 
 /// Whether it is a conversation in the notation of [`crate::trace`], or a log that holds one.
 fn is_transcript(text: &str) -> bool {
     let line = text.trim_start().lines().next().unwrap_or_default();
-    let mark = line.split_whitespace().next().unwrap_or_default();
-    MARKS.contains(&mark) || line.contains(" barewire::wire: ") || line.contains(" barewire: ")
+    let mut words = line.split(' ');
+    let begins = words.next().is_some_and(|word| MARKS.contains(&word));
+    // The name of a client may stand before the mark.
+    let is_named = words.next().is_some_and(|word| matches!(word, "<" | ">"));
+    begins || is_named || line.contains(" barewire::wire: ") || line.contains(" barewire: ")
 }
 
-/// Who sends what, in turn; what one side says in several lines, one behind the other, is one piece.
-fn transcript(_: &str) -> Result<Input, &'static str> {
-    Err("this is a transcript, which cannot be explained yet")
+/// What each client and the server say to each other. What one side says in several lines, one behind
+/// the other, is one piece.
+fn transcript(text: &str) -> Result<Input, String> {
+    let mut talks: Vec<(String, Vec<Piece>)> = Vec::new();
+    for entry in transcript::read(text).map_err(|unreadable| unreadable.to_string())? {
+        let (from, bytes) = match entry.what {
+            What::Received(bytes) => (From::Client, bytes),
+            What::Sent(bytes) => (From::Server, bytes),
+            What::ReceivedEnd | What::SentEnd | What::Gone | What::Reads(_) => continue,
+            What::Bus(_) | What::Time(_) | What::Command(_) => continue,
+        };
+        let place = talks.iter().position(|(client, _)| client == entry.client);
+        let place = place.unwrap_or_else(|| {
+            talks.push((entry.client.to_owned(), Vec::new()));
+            talks.len() - 1
+        });
+        let Some((_, pieces)) = talks.get_mut(place) else { continue };
+        match pieces.last_mut() {
+            Some((side, said)) if *side == Some(from) => said.extend(bytes),
+            Some(_) | None => pieces.push((Some(from), bytes)),
+        }
+    }
+    if talks.is_empty() {
+        return Err("nobody says anything in this transcript".to_owned());
+    }
+    Ok(Input { what: "a transcript (the masking keys are not in it, and made up)", talks })
 }
 
 fn from_text(text: &str) -> Result<(&'static str, Vec<u8>), &'static str> {

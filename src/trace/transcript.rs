@@ -150,7 +150,9 @@ impl<'t> Line<'t> {
             "!" => Self::Bus(text),
             "@" => Self::Time(text),
             "$" => Self::Command(text.strip_prefix("barewire").unwrap_or_default().trim_start()),
+            // And whatever else the log tells, behind its time.
             _ if line.is_empty() || line.starts_with('#') => Self::Note,
+            time if time.len() == 20 && time.ends_with('Z') => Self::Note,
             client => match text.split_once(' ') {
                 Some((mark @ ("<" | ">"), text)) => {
                     Self::Passed(Side { client, is_inbound: mark == "<" }, text)
@@ -358,6 +360,7 @@ mod tests {
         let log = "2026-11-22T17:36:08Z TRACE barewire::wire: ! message a b 3 \"1 2\"";
         assert_eq!(one(log), Ok(What::Bus(Bus::Message("a b", b"1 2".into()))));
         assert_eq!(read("# a note\n\n"), Ok(Vec::new()));
+        assert_eq!(read("2026-11-22T17:36:08Z INFO  barewire: stopped\n"), Ok(Vec::new()));
     }
 
     #[test]
