@@ -6,7 +6,7 @@
 //! * No solution stands in the tree. What you write goes into `src/`, or into your own file under
 //!   `tests/exercises/yours/`, where the signatures are.
 //! * The tests here that are not ignored hold the sheet together: no exercise without its test, no test
-//!   without its exercise.
+//!   without its exercise, no bug without its row.
 
 #![allow(
     clippy::panic,

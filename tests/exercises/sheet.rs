@@ -36,6 +36,9 @@ fn every_exercise_has_its_tests_and_every_test_its_exercise() {
     let mut told: BTreeSet<String> = BTreeSet::new();
     for (name, text) in &exercises {
         assert!(told.insert(name.clone()), "{name} stands in README.md twice");
+        if name == "find_the_bug" {
+            continue; // its tests are those of the whole project
+        }
         let command = format!("cargo test --test exercises -- --ignored {name}::");
         assert!(text.contains(&command), "README.md does not say how {name} is checked: {command}");
         let tests = read(&format!("tests/exercises/{name}.rs"));
@@ -46,6 +49,7 @@ fn every_exercise_has_its_tests_and_every_test_its_exercise() {
         assert_eq!(ignored, tests.matches("#[test]\n").count(), "{name}: each test is ignored");
         assert_eq!(ignored, tests.matches("#[ignore").count(), "{name}: and by its name");
     }
+    told.remove("find_the_bug");
     let mut there = names("tests/exercises", ".rs");
     there.remove("sheet");
     assert_eq!(there, told, "the tests that are there, and the exercises of README.md");
@@ -56,7 +60,7 @@ fn every_exercise_has_its_tests_and_every_test_its_exercise() {
 
 #[test]
 fn every_path_in_the_sheets_is_there() {
-    for sheet in ["README.md"] {
+    for sheet in ["README.md", "find_the_bug.md"] {
         let text = read(&format!("tests/exercises/{sheet}"));
         let words = text.split('`').skip(1).step_by(2).filter_map(|code| code.split(' ').next());
         let is_path = |word: &&str| {
@@ -66,4 +70,26 @@ fn every_path_in_the_sheets_is_there() {
             assert!(Path::new(ROOT).join(path).exists(), "{sheet}: there is no {path}");
         }
     }
+}
+
+/// Find the bug: each patch has a row with a hint, and what it gives away is checked against the patch.
+#[test]
+fn every_bug_has_its_row_and_every_row_its_bug() {
+    let sheet = read("tests/exercises/find_the_bug.md");
+    let mut told = BTreeSet::new();
+    for row in sheet.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [name, _, part, target] = cells[..] else { panic!("four cells: {row}") };
+        let name = name.trim_matches('`');
+        assert!(told.insert(name.to_owned()), "{name} stands there twice");
+        let patch = read(&format!("fuzz/bugs/{name}.patch"));
+        let target = target.trim_matches('`');
+        let targets = patch.lines().find_map(|line| line.strip_prefix("Target: "));
+        let is_one = targets.is_some_and(|all| all.split(' ').any(|one| one == target));
+        assert!(is_one, "{name}: {target} is none of {targets:?}");
+        let part = part.trim_matches('`');
+        let changed = format!("\n+++ b/{part}");
+        assert!(patch.contains(&changed), "{name}: the patch does not touch {part}");
+    }
+    assert_eq!(told, names("fuzz/bugs", ".patch"), "the rows, and the patches");
 }
