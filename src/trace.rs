@@ -53,7 +53,7 @@ use crate::websocket::deflate::Agreement;
 use crate::websocket::extension;
 use crate::websocket::form::Form;
 use crate::websocket::frame;
-use escape::escape;
+use escape::{escape, escape_unquoted};
 use side::{Next, Notation, Side};
 
 /// Requests that may wait for their answers: more than fit into one read of a socket.
@@ -209,7 +209,7 @@ impl Wire {
         for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
             match name {
                 "Content-Length" => length = value.parse::<u64>().unwrap_or(0),
-                "Sec-WebSocket-Extensions" => form = agreed(value),
+                "Sec-WebSocket-Extensions" => form = agreed(value.as_bytes()),
                 "Connection" => close = value.ends_with("close"),
                 _ => {}
             }
@@ -238,14 +238,12 @@ impl Wire {
 
 fn field(mark: char, name: &[u8], value: &[u8], say: &mut Say<'_>) {
     let space = if value.is_empty() { "" } else { " " };
-    // A quote needs no escape where none ends the text.
-    let value = escape(value).replace("\\\"", "\"");
-    say(format_args!("{mark}   {}:{space}{value}", escape(name)));
+    say(format_args!("{mark}   {}:{space}{}", escape(name), escape_unquoted(value)));
 }
 
 /// The form that an answer agrees on: it has the same grammar as the offer that it accepts.
-fn agreed(value: &str) -> Form {
-    let offers = extension::offers([value.as_bytes()].into_iter()).unwrap_or_default();
+pub(crate) fn agreed(value: &[u8]) -> Form {
+    let offers = extension::offers([value].into_iter()).unwrap_or_default();
     Agreement::negotiate(&offers).map_or(Form::Plain, Agreement::form)
 }
 

@@ -12,10 +12,9 @@ use super::drawing::draw;
 use super::page::{Page, escaped, shown};
 use super::{From, Step};
 use crate::limits::Limits;
+use crate::trace::agreed;
 use crate::trace::side::count;
 use crate::websocket::close::{Close, CloseCode};
-use crate::websocket::deflate::Agreement;
-use crate::websocket::extension;
 use crate::websocket::form::Form;
 use crate::websocket::frame::{self, FrameHeader, MAX_HEADER_BYTES, Opcode};
 use crate::websocket::message::{Assembler, Event, Kind, MessageError, MessageLimits};
@@ -37,12 +36,6 @@ pub(super) struct Frames {
 
 /// The byte of a frame that breaks a rule, and the rule. `None`: the one that no client can break.
 type Broken = (usize, Option<MessageError>);
-
-/// The form that an answer agrees on: it has the same grammar as the offer that it accepts.
-pub(super) fn agreed(value: &[u8]) -> Form {
-    let offers = extension::offers([value].into_iter()).unwrap_or_default();
-    Agreement::negotiate(&offers).map_or(Form::Plain, Agreement::form)
-}
 
 impl Frames {
     /// Explains the frame at the front of the bytes, and says whether it was a Close.

@@ -8,12 +8,12 @@
 //!   bytes alone.
 //! * A rule that is broken is shown in its line, over the byte at which no server can go on.
 
-use super::frames::agreed;
 use super::page::{Page, SHOWN_BYTES, escaped, hex, shown};
 use super::{From, Next, Step, Talk};
 use crate::http::{
     self, Body, Framing, Head, HeadLimits, HttpError, Method, Scan, Target, Version,
 };
+use crate::trace::agreed;
 use crate::trace::side::count;
 use crate::upgrade::{self, GUID};
 

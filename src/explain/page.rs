@@ -2,11 +2,12 @@
 //! character that a terminal would obey.
 //!
 //! What to notice:
-//! * [`shown`] and [`escaped`] are the only ways of the input onto the page, and both go through
-//!   [`show`], which the log of the wire uses too.
+//! * [`shown`] and [`escaped`] are the only ways of the input onto the page, and both go through what
+//!   the log of the wire uses too.
 //! * A line that is too long goes on in the next one, further in. So whoever writes need not measure.
 //! * Rules are told in one form, whoever's they are: the section, the rule, what follows.
 
+use crate::trace::escape;
 use crate::trace::side::{Notation, show};
 
 /// As wide as a terminal is at least.
@@ -58,7 +59,7 @@ impl Page {
 
 /// The bytes in hexadecimal, with a space between two.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+    escape::hex(bytes).trim_start().to_owned()
 }
 
 /// The beginning of the bytes, as text in quotes or in hexadecimal.
@@ -70,7 +71,5 @@ pub(super) fn shown(bytes: &[u8], is_text: bool) -> String {
 
 /// The bytes as text without quotes.
 pub(super) fn escaped(bytes: &[u8]) -> String {
-    let quoted = show(Notation::Text, bytes, false).replace("\\\"", "\"");
-    let text = quoted.strip_prefix(" \"").and_then(|text| text.strip_suffix('"'));
-    text.unwrap_or_default().to_owned()
+    escape::escape_unquoted(bytes)
 }

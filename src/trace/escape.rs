@@ -23,6 +23,11 @@ pub(crate) fn escape(bytes: &[u8]) -> String {
     text
 }
 
+/// The same where no quote ends the text, so that one needs no escape.
+pub(crate) fn escape_unquoted(bytes: &[u8]) -> String {
+    escape(bytes).replace("\\\"", "\"")
+}
+
 /// The bytes that [`escape`] made this of; `None` for what it never makes.
 pub(super) fn unescape(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
