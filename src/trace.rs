@@ -8,6 +8,8 @@
 //! * What it says can be read back ([`transcript`]): a line from a log, pasted into a file of
 //!   `tests/scripts`, is a test. Only what may be a secret is kept back.
 //!
+//! `RUST_LOG=info,barewire::wire=trace barewire` says it of every client.
+//!
 //! # The notation
 //!
 //! ```text

@@ -68,7 +68,7 @@
 //! | 9112 3.3: an empty host is refused, or replaced by a default | 400 | no client of an http URI sends one |
 //! | 9112 5.2: obs-fold becomes spaces or is refused | 400 | no client needs it |
 //! | 9112 6.1: Content-Length beside Transfer-Encoding may be ignored | 400 | which of them counts is what two parsers disagree about |
-//! | 9112 6.3: equal Content-Length values may be merged | 400 | nobody sends them by accident |
+//! | 9112 6.3: equal Content-Length values may be merged | 400 | one parser merges, another takes the first or the last: with two of them, who sends two is smuggling |
 //! | 9112 7.1: a chunk's size may have any number of digits | sixteen at most, else 400 | they fill 64 bits, and nobody writes so many zeros |
 //! | 9112 7.1.1: white space may precede a chunk extension | 400 where it follows the size | `5 ` and `5` were two sizes to two parsers |
 //! | 9112 7.1.2: trailers may be kept or dropped | checked, then dropped | nothing here needs them |

@@ -52,18 +52,18 @@ pub use publisher::{Publisher, Publishing};
 pub use reason::{ConnectFailure, Ended, Reason};
 pub use session::{Session, Talk};
 
-/// How long opening a socket may take, the look-up of its name included.
+/// How long opening a socket may take, the look-up of its name included: 3 s.
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
 
-/// How long Redis may leave a command unanswered. A stopped Redis still accepts connections and
+/// How long Redis may leave a command unanswered: 5 s. A stopped Redis still accepts connections and
 /// takes bytes, so every step needs this, not only the first.
 pub const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 
-/// How long a connection must have been live for the back-off to begin anew behind it; else it only
-/// falls to 400 ms.
+/// How long a connection must have been live for the back-off to begin anew behind it: 1 s; else it
+/// only falls to 400 ms.
 pub const STEADY_AFTER: Duration = Duration::from_secs(1);
 
-/// How often a live link is pinged, whether or not messages flow: they would flow on if only the way
+/// How often a live link is pinged, every 5 s, whether or not messages flow: they would flow on if only the way
 /// *to* Redis were broken, and every new subscription would wait for ever.
 pub const PING_EVERY: Duration = Duration::from_secs(5);
 

@@ -48,6 +48,9 @@
 //! # Ok::<(), HttpError>(())
 //! ```
 //!
+//! (For the same reason a request with two `Content-Length` fields is refused, even if they are equal: who
+//! merges them and who takes the last would disagree where the next request begins.)
+//!
 //! Three things make it a handshake: `Upgrade: websocket`, the word `Upgrade` in `Connection`, which tells
 //! proxies that the other field is for the next hop only, and HTTP/1.1. Then it must be a *good* one, with
 //! a key and version 13: that is the next chapter. `Origin` says which page asks. A browser lets no script

@@ -56,6 +56,9 @@
 //! # Ok::<(), barewire::http::HttpError>(())
 //! ```
 //!
+//! (The key that README's curl sends has 13 bytes in it, "Hello, world!". Their number protects nobody, so
+//! it is not counted: see the table in [`websocket`](crate::websocket).)
+//!
 //! The 101 is written only when Redis has acknowledged the channels (chapter 9): whoever has it misses
 //! nothing.
 //!

@@ -42,6 +42,12 @@
 //! Mask([0x9b, 0x03, 0xc4, 0x5e]).apply(10, right);
 //! assert_eq!(&sent, wanted);
 //!
+//! // From 126 bytes on, the length stands between: fe is MASK and 126, then 16 bits, then the key.
+//! //          FIN op  MASK+126  length      key
+//! let long =  [0x81,  0xfe,     0x00, 0x7e, 0x9b, 0x03, 0xc4, 0x5e];
+//! let (header, size) = frame::decode(&long, Form::Plain)?.expect("it is whole");
+//! assert_eq!((header.length, header.mask.0, size), (126, [0x9b, 0x03, 0xc4, 0x5e], 8));
+//!
 //! // Zeros are a key like any other: the protection is thrown away, and no rule is broken.
 //! //          FIN op  MASK len   key         payload
 //! let zeros = [0x81,  0x80 | 1,  0, 0, 0, 0, b'a'];
@@ -50,6 +56,7 @@
 //! let none =  [0x81,  1];
 //! assert_eq!(frame::decode(&none, Form::Plain), Err(MessageError::Unmasked));
 //! assert_eq!(MessageError::Unmasked.close_code().value(), 1002);
+//! # Ok::<(), MessageError>(())
 //! ```
 //!
 //! Why is the server so strict about it? A client that masks sometimes would protect nobody, and only a

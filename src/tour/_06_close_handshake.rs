@@ -1,6 +1,7 @@
 //! Chapter 6: who says goodbye, who hangs up, and who is left with TIME_WAIT?
 //!
-//! TCP ends each direction by itself, with a FIN, and an end says nothing about why. So a WebSocket ends
+//! TCP ends each direction by itself, with a packet called FIN (which has nothing to do with the bit of a
+//! frame), and an end says nothing about why. So a WebSocket ends
 //! twice. First with words: one side sends a Close frame, the other answers with a Close. Each is the last
 //! frame of its sender. Its payload is empty, or a code of two bytes and a reason of at most 123. Then with
 //! TCP: **the server closes first**.
@@ -22,7 +23,7 @@
 //!
 //! Between its FIN and the end the server goes on *reading*, and throws away what comes. Closing a socket
 //! with unread bytes sends a reset, and a reset may destroy the Close before the client has read it. It
-//! waits at most two seconds.
+//! waits at most two seconds; and five for the answer to a Close of its own.
 //!
 //! **Predict**: browsers report code 1005 for a Close without a code. What does a client get that sends
 //! 1005?

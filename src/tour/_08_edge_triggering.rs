@@ -2,7 +2,7 @@
 //!
 //! One thread cannot wait in a read: it has ten thousand sockets. So every socket is nonblocking, a read of
 //! an empty one answers `WouldBlock`, and the thread sleeps in a *poll*, which wakes up for any of them.
-//! `mio` is that poll, and it is **edge-triggered**: it tells of a *change*, from nothing to read to
+//! `mio` is that poll (`epoll` on Linux), and it is **edge-triggered**: it tells of a *change*, from nothing to read to
 //! something to read. It does not tell of a state. What was left in a socket is no change, and so nobody
 //! tells of it again, until more comes.
 //!
@@ -42,7 +42,7 @@
 //! | --- | --- |
 //! | an edge is told once | `is_readable` and `is_writable` in `src/net/peer.rs` remember it, until a read or a write says otherwise |
 //! | "read until `WouldBlock`" lets one fast sender starve all others | a budget for each socket and turn (256 KiB); who has more stands on the list `again`, and while that is not empty the poll does not sleep |
-//! | asking for `WouldBlock` is one more system call for each read | a read that did not fill the buffer has emptied the socket: what comes later is a new edge. But not if the end or urgent data was seen: then it reads on |
+//! | asking for `WouldBlock` is one more system call for each read | a read that did not fill the buffer has emptied the socket: what comes later is a new edge. But not if the poll has told of the end, which gives no further edge, or of urgent data, at which TCP stops a read: then it reads on |
 //! | asking for writability only while a write is short costs two calls each time | both interests are registered once, at accept: an edge that nobody waits for costs nothing |
 //! | a client dies in the middle of a turn, and its slot goes to a newcomer | who is over stands on a list, and is removed at the end of the turn, in `reap` in `src/net/clients.rs`; and ids hold a generation |
 //! | no descriptor is left, and the queue of newcomers gives no edge | accepting pauses for 100 ms and tries again: `on_error` in `src/net/listener.rs` |

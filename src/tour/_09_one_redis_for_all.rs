@@ -2,7 +2,8 @@
 //!
 //! One for each channel. The [`Hub`](crate::hub::Hub) counts who wants what: the first client of a channel
 //! has it subscribed to, the last one to leave has it unsubscribed from, and Redis hears nothing of those
-//! between. It knows names and ids and never sees a message.
+//! between. It knows names and ids and never sees a message. (In the source, *the bus* is Redis, or
+//! without one this process itself.)
 //!
 //! To Redis leads one [`Link`](crate::redis::Link). Its language, RESP, is lengths again: `*3` an array of
 //! three, `$4` a text of four bytes, `:1` a number, each ended by CR LF.
@@ -54,7 +55,8 @@
 //! # Ok::<(), barewire::channel::ChannelError>(())
 //! ```
 //!
-//! Redis Pub/Sub forgets what is published while nobody listens. So an outage is a **gap**: the hub notes
+//! A Redis that is gone without a word is found by a PING, every 5 s, with 5 s for its answer; one that only
+//! stood still for less has lost nothing. Redis Pub/Sub forgets what is published while nobody listens. So an outage is a **gap**: the hub notes
 //! since when a channel is silent, and when it is live again says
 //! [`HubEvent::Gap`](crate::hub::HubEvent::Gap). Unless `--on-gap keep` was asked for, its subscribers are
 //! then closed with 1012 `redis gap`, a thousand in a second, so that they come back and know what they

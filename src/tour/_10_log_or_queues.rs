@@ -60,7 +60,7 @@
 //! | 64 | 0.4 | 7.3 | 19.8 |
 //!
 //! For a single message the queue wins: a pass looks up each client. But the write that follows takes some
-//! 7,000 ns. What counts is that a burst does not cost each client each message.
+//! 7,000 ns: one system call for each client, which [chapter 14](super::_14_numbers) counts. What counts is that a burst does not cost each client each message.
 //!
 //! **Where to look**: the picture at the head of [`broadcast`](crate::broadcast); `append` and `delivered`
 //! in `src/broadcast/log.rs`; `deliver` in `src/net/fanout.rs`; and

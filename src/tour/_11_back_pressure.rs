@@ -7,9 +7,9 @@
 //! | what waits | where | at most | then |
 //! | --- | --- | --- | --- |
 //! | what one client alone is sent: echoes, pongs, answers | its outbox | 16 KiB, and what one read more causes | its socket is not read until the outbox is below that: [`Conn::wants_input`](crate::conn::Conn::wants_input) |
-//! | what the kernel took and has not sent | the socket | 128 KiB unsent (`TCP_NOTSENT_LOWAT`), and what is under way | a write comes short: the client is blocked |
-//! | what its channels hold for it | the log, once for all | `--backlog`, 2 MiB for each channel; 256 MiB for all | 1013 `too slow`, or a reset if more than 64 KiB of a frame are missing |
-//! | what Redis has sent and nobody has got yet | Redis' socket | one turn's budget, 1 MiB | it is not read while a pass that is under way holds more than a backlog: TCP slows Redis down |
+//! | what the kernel took and has not sent | the socket | 128 KiB that it could not send at once (the socket option `TCP_NOTSENT_LOWAT`), and what is under way | a write comes short: the client is blocked |
+//! | what its channels hold for it | the log, once for all | `--backlog`, 2 MiB for each channel; 256 MiB for all | 1013 `too slow`, which it gets when it reads again within 10 s; a reset if it does not, or if it stands inside a frame of which more than 64 KiB are missing, for that would be copied for it alone |
+//! | what Redis has sent and nobody has got yet | Redis' socket | one turn's budget, 1 MiB | it is not read while more than a backlog waits for clients that *can* take it: TCP slows Redis down |
 //!
 //! The first row is the interesting one: a client that sends and does not read is stopped by *not listening
 //! to it*. Its own kernel fills up, its own writes block. Who causes the work has the wait.

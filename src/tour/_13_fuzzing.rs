@@ -49,7 +49,7 @@
 //! chance: `Sec-WebSocket-Key` alone has 17 characters. So each target has *seeds* to begin with and a
 //! *dictionary* of the words of its grammar, and the fuzzer sees which of its changes reach new lines.
 //!
-//! There are fifteen targets, from a frame's header to the whole server with its clients and a dying Redis,
+//! There are sixteen targets, from a frame's header to the whole server with its clients and a dying Redis,
 //! in virtual time. Three of the first five findings came before a fuzzer had run, from writing down what
 //! must hold: that is most of the work, and most of the use. All inputs that were kept run with
 //! `cargo test --test fuzz_replay`, so no target can rot.

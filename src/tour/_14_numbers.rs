@@ -8,7 +8,7 @@
 //! | --- | --- | --- |
 //! | memory of an idle client, machines alone | at most 192 bytes on one channel, 32 for each further one | `cargo test --release --test idle -- --nocapture` |
 //! | memory of an idle client, real ones, 10,000 of them | 240 bytes | `benches/run --servers barewire memory` |
-//! | system calls for one message to 1,000 clients | one write for each client, none of `epoll_ctl`, 0.022 of all others together | `benches/run --servers barewire calls`; of any traffic of your own, `strace -f -c -p $(pidof barewire)` |
+//! | system calls for one message to 1,000 clients | 1,000 writes, one for each client; none of `epoll_ctl`; 22 of all others together | `benches/run --servers barewire calls`; of any traffic of your own, `strace -f -c -p $(pidof barewire)` |
 //! | the same with 64 messages in flight | still one write for each client | the same |
 //! | a message to 1,000 clients, 64 B, 1,000 in flight | 0.97 of a bare program that checks nothing | `benches/run --servers barewire fan-out` |
 //! | unmasking 16 KiB; decoding a text of 20 B | 47 GB/s; 20.5 ns | `cargo bench --bench core -- unmask` and `-- decode` |
@@ -20,7 +20,8 @@
 //! Why is an idle client so cheap? Because it owns no buffer. All sockets are read into the same 128 KiB,
 //! one for the process; what is copied out of it is only what is incomplete. Its outbox is empty, and an
 //! empty one owns no memory. Its place in a channel is a cursor. What is left is a machine of a hundred
-//! bytes.
+//! bytes, its session, its timer and its places in a slot map, a log and the hub. (What the kernel keeps for a
+//! socket is not in these figures.)
 //!
 //! **Predict**: is [`Conn`](crate::conn::Conn), with everything that a client needs between two messages,
 //! larger than the request that opened it?

@@ -64,7 +64,7 @@
 //! # How to read
 //!
 //! `cargo doc --open` in one window, an editor on `src` in the other, a terminal with `cargo run` in the
-//! third, and <http://localhost:8080/> open in a browser: the page shows the bytes of each frame. At the
+//! third (`RUST_LOG=info,barewire::wire=trace cargo run` shows every frame), and <http://localhost:8080/> open in a browser: the page shows the bytes of each frame. At the
 //! end of each chapter stands *Where to look*; open those functions before you go on. Then change a byte in
 //! the example of the chapter and see what the test says.
 //!

@@ -10,7 +10,7 @@
 //!
 //! What to notice:
 //! * A [`CloseCode`] is either received and checked or one of the constants, so this server cannot
-//!   send 1005, 1006 or 1015, which only ever mean that there was *no* Close frame.
+//!   send 1005, 1006 or 1015, which only report what was *not* on the wire: a code, a Close, a good TLS.
 //! * A Close without a body is legal, and something else than a Close with code 1000: hence
 //!   `Option<Close>`.
 //! * The reason is for people who read logs. It is cut to fit, between two characters, rather than
