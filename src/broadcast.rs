@@ -164,7 +164,7 @@ impl Broadcast {
             channels.push(log.channel());
             let moves = log.leave(seat.index, subscriber.seats.len() > 1);
             self.reseat(seat.log, moves);
-            self.settle(seat.log);
+            self.free_unneeded(seat.log);
         }
         Left { channels, rest }
     }
@@ -245,7 +245,7 @@ impl Broadcast {
                 }
             }
         }
-        self.settle(id);
+        self.free_unneeded(id);
     }
 
     /// A client that has fallen more than the backlog behind, if there is one. The caller closes it
@@ -379,7 +379,7 @@ impl Broadcast {
     }
 
     /// Gives back the memory that nobody needs any more.
-    fn settle(&mut self, id: LogId) {
+    fn free_unneeded(&mut self, id: LogId) {
         let Some(log) = self.logs.get_mut(id) else { return };
         self.held_bytes -= log.len();
         if log.subscribers() > 0 {

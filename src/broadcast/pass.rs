@@ -44,7 +44,7 @@ impl Broadcast {
                 break id;
             }
             self.passes.pop_front();
-            self.settle(id);
+            self.free_unneeded(id);
         };
         self.gathered.pieces.clear();
         let log = self.logs.get(id)?;
@@ -124,7 +124,7 @@ impl Broadcast {
         let Some(id) = self.passes.front().copied() else { return };
         // While more comes in each turn than one turn's slices bring to everybody, one pass follows
         // the other and the log never leaves the queue.
-        self.settle(id);
+        self.free_unneeded(id);
         self.passes.rotate_left(1);
     }
 }

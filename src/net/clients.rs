@@ -172,7 +172,7 @@ impl Server {
     }
 
     /// Does what the hub wants done, until it wants nothing more.
-    pub(super) fn settle(&mut self, now: Now) {
+    pub(super) fn on_hub_events(&mut self, now: Now) {
         while let Some(event) = self.hub.poll_event() {
             match event {
                 HubEvent::Subscribe(channel) => self.subscribe(&channel, now),

@@ -232,15 +232,17 @@ impl Server {
         // What is wanted is said before the bus is listened to. An acknowledgement on its way to
         // somebody who has gone would else be taken for that of who wants the same channel anew,
         // just before Redis is told that nobody does.
-        self.settle(now);
+        self.on_hub_events(now);
         self.listen_to_bus(now);
         self.say_awake(now);
-        self.settle(now);
+        // Whoever waited for what the bus has just said is answered.
+        self.on_hub_events(now);
         self.deliver(now);
         self.close_lagging(now);
         self.tell_of_gaps(now);
         self.expire(now);
-        self.settle(now);
+        // And what follows for the bus from all this is said to it in this turn.
+        self.on_hub_events(now);
         self.speak_to_bus(now);
         self.drain(now);
         self.reap();

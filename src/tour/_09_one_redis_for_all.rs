@@ -63,7 +63,7 @@
 //! have to fetch. It is counted and logged in any case.
 //!
 //! **Where to look**: the picture at the head of [`hub`](crate::hub), and
-//! [`Hub::want`](crate::hub::Hub::want); `settle` in `src/net/clients.rs`, where its events are done; the
-//! states at the head of `src/redis/subscriptions.rs`.
+//! [`Hub::want`](crate::hub::Hub::want); `on_hub_events` in `src/net/clients.rs`, where its events are
+//! done; the states at the head of `src/redis/subscriptions.rs`.
 //!
 //! Back: [8, edges and their traps](super::_08_edge_triggering) · next: [10, a log instead of queues](super::_10_log_or_queues)

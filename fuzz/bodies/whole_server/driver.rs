@@ -85,13 +85,13 @@ impl Server {
             self.serve(id, now);
         }
         self.accept(now);
-        self.settle(now);
+        self.on_hub_events(now);
         self.listen_to_bus(now);
-        self.settle(now);
+        self.on_hub_events(now);
         self.deliver(now);
         self.close_lagging(now);
         self.expire(now);
-        self.settle(now);
+        self.on_hub_events(now);
         self.speak_to_bus(now);
         self.reap();
     }
@@ -168,7 +168,7 @@ impl Server {
         peer.flush(now);
     }
 
-    fn settle(&mut self, now: Now) {
+    fn on_hub_events(&mut self, now: Now) {
         while let Some(event) = self.hub.poll_event() {
             match event {
                 HubEvent::Subscribe(channel) => self.link.subscribe(&channel, now),
