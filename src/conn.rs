@@ -147,7 +147,9 @@ impl Conn {
     pub fn eof(&mut self, now: Now) {
         let has_requests = match &self.state {
             State::Head(exchange) => exchange.is_backed_up(),
-            State::Waiting(waiting) => !waiting.is_withdrawn_by_eof(),
+            // Who goes takes a wish for channels along. What it has published cannot be taken back,
+            // and it may have closed only its sending side to wait for the answer.
+            State::Waiting(waiting) => !waiting.is_for_channels(),
             State::Posting(_) | State::Open(_) | State::Closing(_) => false,
             State::Linger(_) | State::Done => false,
         };
@@ -189,7 +191,7 @@ impl Conn {
     /// The channels that the client waits for are live: it gets its 101, and from here on
     /// [`Conn::is_subscribed`]. If it does not wait for channels (any more), nothing happens.
     pub fn admit(&mut self, now: Now) {
-        let Some(waiting) = self.take_waiting(Waiting::is_for_channels) else { return };
+        let Some(waiting) = self.take_waiting() else { return };
         let (state, mut inbox) = waiting.admit(&self.site, &mut self.outbox, now);
         self.state = state;
         self.receive(&mut inbox, now);
@@ -197,7 +199,7 @@ impl Conn {
 
     /// The answer to a client that waits. If it does not (any more), nothing happens.
     pub fn answer(&mut self, response: &Response, now: Now) {
-        let Some(waiting) = self.take_waiting(|_| true) else { return };
+        let Some(waiting) = self.take_waiting() else { return };
         let (state, mut inbox) = waiting.answer(response, &self.site, &mut self.outbox, now);
         self.state = state;
         self.receive(&mut inbox, now);
@@ -206,9 +208,8 @@ impl Conn {
         }
     }
 
-    fn take_waiting(&mut self, wanted: impl Fn(&Waiting) -> bool) -> Option<Box<Waiting>> {
-        if let State::Waiting(waiting) = &self.state
-            && wanted(waiting)
+    fn take_waiting(&mut self) -> Option<Box<Waiting>> {
+        if let State::Waiting(_) = &self.state
             && let State::Waiting(waiting) = std::mem::replace(&mut self.state, State::Done)
         {
             return Some(waiting);

@@ -18,7 +18,6 @@ use crate::http::{Delivery, Response};
 use crate::now::Now;
 use crate::site::Site;
 use crate::upgrade::Accepted;
-use crate::websocket::form::Form;
 
 /// What is needed to answer when the answer is known.
 #[derive(Debug)]
@@ -84,21 +83,19 @@ impl Waiting {
         matches!(self.request, Request::Upgrade(_))
     }
 
-    /// A client that goes away takes its wish for channels with it. What it has published cannot be
-    /// taken back, and it may have closed only its sending side to wait for the answer.
-    pub(super) fn is_withdrawn_by_eof(&self) -> bool {
-        self.is_for_channels()
-    }
-
-    /// The 101, and what the client has sent meanwhile. Only for who waits for channels.
-    pub(super) fn admit(self, site: &Site, outbox: &mut Outbox, now: Now) -> (State, Vec<u8>) {
+    /// The 101, and what the client has sent meanwhile. Who does not wait for channels waits on.
+    pub(super) fn admit(
+        self: Box<Self>,
+        site: &Site,
+        outbox: &mut Outbox,
+        now: Now,
+    ) -> (State, Vec<u8>) {
+        let Request::Upgrade(accepted) = &self.request else {
+            return (State::Waiting(self), Vec::new());
+        };
         site.metrics.handshakes.add_one(Accepted::STATUS);
-        let mut form = Form::Plain;
-        if let Request::Upgrade(accepted) = &self.request {
-            accepted.encode(outbox.end());
-            form = accepted.form();
-        }
-        (State::Open(Session::new(Purpose::Channels, form, now)), self.inbox)
+        accepted.encode(outbox.end());
+        (State::Open(Session::new(Purpose::Channels, accepted.form(), now)), self.inbox)
     }
 
     /// The answer, and what the client has sent meanwhile. RFC 6455 section 4.2.2: behind a
