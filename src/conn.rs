@@ -58,7 +58,7 @@ pub struct Conn {
     site: Rc<Site>,
     state: State,
     outbox: Outbox,
-    /// The client has ended while something of it was still to be answered.
+    /// The client has ended, and [`Conn::eof`] waits until what came before is answered.
     has_ended: bool,
 }
 
@@ -98,7 +98,7 @@ enum State {
     Done,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Linger {
     deadline: Duration,
     /// The sending side has been shut down, so the peer sees the end.
@@ -145,35 +145,41 @@ impl Conn {
     /// The client will send nothing more. It may still read (RFC 9112 section 9.6 allows a half
     /// close), so what stands in the output goes out first.
     pub fn eof(&mut self, now: Now) {
-        let has_requests = match &self.state {
+        if self.owes_answers() {
+            self.has_ended = true;
+            return;
+        }
+        // RFC 6455 section 7.1.5: for a WebSocket, an end without a Close is abnormal (1006). It gets no
+        // Close either, but what was already said, which may be ours.
+        self.count_abnormal_end();
+        if self.is_done() || self.outbox.is_empty() {
+            self.state = State::Done;
+            return;
+        }
+        let begun = if let State::Linger(linger) = self.state { Some(linger) } else { None };
+        let linger = begun.unwrap_or_else(|| Linger::new(&self.site.limits, now));
+        self.state = State::Linger(Linger { has_heard_all: true, ..linger });
+    }
+
+    /// Whether something that came before the client's end is answered all the same.
+    fn owes_answers(&self) -> bool {
+        match &self.state {
             State::Head(exchange) => exchange.is_backed_up(),
             // Who goes takes a wish for channels along. What it has published cannot be taken back,
             // and it may have closed only its sending side to wait for the answer.
             State::Waiting(waiting) => !waiting.is_for_channels(),
             State::Posting(_) | State::Open(_) | State::Closing(_) => false,
             State::Linger(_) | State::Done => false,
-        };
-        if has_requests {
-            self.has_ended = true;
-            return;
         }
-        self.count_abnormal_end();
-        let state = std::mem::replace(&mut self.state, State::Done);
-        if self.outbox.is_empty() {
-            return;
+    }
+
+    /// Takes what was kept while it could not be answered, and behind it the client's end, if that has
+    /// come too.
+    fn receive_kept(&mut self, mut bytes: Vec<u8>, now: Now) {
+        self.receive(&mut bytes, now);
+        if self.has_ended {
+            self.eof(now);
         }
-        // RFC 6455 section 7.1.5: for a WebSocket, an end without a Close is abnormal (1006). It gets no
-        // Close either, but what was already said, which may be ours.
-        let linger = match state {
-            State::Done => return,
-            State::Linger(linger) => linger,
-            State::Head(_)
-            | State::Posting(_)
-            | State::Waiting(_)
-            | State::Open(_)
-            | State::Closing(_) => Linger::new(&self.site.limits, now),
-        };
-        self.state = State::Linger(linger.heard_all());
     }
 
     /// Counts the end of a WebSocket without a Close: of the input, or of the socket itself.
@@ -192,20 +198,17 @@ impl Conn {
     /// [`Conn::is_subscribed`]. If it does not wait for channels (any more), nothing happens.
     pub fn admit(&mut self, now: Now) {
         let Some(waiting) = self.take_waiting() else { return };
-        let (state, mut inbox) = waiting.admit(&self.site, &mut self.outbox, now);
+        let (state, inbox) = waiting.admit(&self.site, &mut self.outbox, now);
         self.state = state;
-        self.receive(&mut inbox, now);
+        self.receive_kept(inbox, now);
     }
 
     /// The answer to a client that waits. If it does not (any more), nothing happens.
     pub fn answer(&mut self, response: &Response, now: Now) {
         let Some(waiting) = self.take_waiting() else { return };
-        let (state, mut inbox) = waiting.answer(response, &self.site, &mut self.outbox, now);
+        let (state, inbox) = waiting.answer(response, &self.site, &mut self.outbox, now);
         self.state = state;
-        self.receive(&mut inbox, now);
-        if self.has_ended {
-            self.eof(now);
-        }
+        self.receive_kept(inbox, now);
     }
 
     fn take_waiting(&mut self) -> Option<Box<Waiting>> {
@@ -298,11 +301,8 @@ impl Conn {
             && exchange.is_backed_up()
             && self.outbox.len() < self.site.limits.outbox_mark_bytes
         {
-            let mut bytes = exchange.take_backed_up();
-            self.receive(&mut bytes, now);
-            if self.has_ended {
-                self.eof(now);
-            }
+            let kept = exchange.take_backed_up();
+            self.receive_kept(kept, now);
         }
     }
 
@@ -390,11 +390,6 @@ impl Conn {
 impl Linger {
     fn new(limits: &Limits, now: Now) -> Self {
         Self { deadline: now.since_start + limits.last_write, is_shut: false, has_heard_all: false }
-    }
-
-    /// The peer has nothing more to say: done as soon as the output is written.
-    fn heard_all(self) -> Self {
-        Self { has_heard_all: true, ..self }
     }
 }
 
