@@ -250,22 +250,13 @@ impl Conn {
     /// became of it; who is between two requests gets what was answered, and the end.
     pub fn close(&mut self, code: CloseCode, reason: &str, now: Now) {
         self.state = match std::mem::replace(&mut self.state, State::Done) {
+            State::Head(exchange) => exchange.close(reason, &self.site, &mut self.outbox, now),
+            State::Posting(_) => {
+                exchange::end_with(&unavailable(reason), &self.site, &mut self.outbox, now)
+            }
+            State::Waiting(waiting) => waiting.close(reason, &self.site, &mut self.outbox, now),
             State::Open(session) => {
                 session.close(Close { code, reason }, &self.site, &mut self.outbox, now)
-            }
-            State::Head(exchange) if exchange.is_idle() => {
-                State::Linger(Linger::new(&self.site.limits, now))
-            }
-            // What it has published may have been passed on: it hears what became of it.
-            State::Waiting(waiting) if !waiting.is_for_channels() => State::Waiting(waiting),
-            State::Head(exchange) => {
-                exchange.refuse(&unavailable(reason), &self.site, &mut self.outbox, now)
-            }
-            State::Waiting(waiting) => {
-                waiting.answer(&unavailable(reason), &self.site, &mut self.outbox, now).0
-            }
-            State::Posting(_) => {
-                exchange::refuse(&unavailable(reason), &self.site, &mut self.outbox, now)
             }
             other @ (State::Closing(_) | State::Linger(_) | State::Done) => other,
         };
@@ -273,9 +264,10 @@ impl Conn {
 
     /// There is no room for this client: it is told so before it has said anything.
     pub fn turn_away(&mut self, now: Now) {
+        let State::Head(exchange) = &self.state else { return };
         self.site.metrics.turned_away.add_one();
         let answer = unavailable("the server has as many connections as it takes");
-        self.state = exchange::refuse(&answer, &self.site, &mut self.outbox, now);
+        self.state = exchange.refuse(&answer, &self.site, &mut self.outbox, now);
     }
 
     /// Bytes to be written to the client.

@@ -18,7 +18,7 @@ use super::{Event, Linger, State};
 use crate::http::{self, Delivery, Head, Method, Response, Scan, Status};
 use crate::limits::Limits;
 use crate::now::Now;
-use crate::site::{Decision, Entrance, Site};
+use crate::site::{Decision, Entrance, Site, unavailable};
 
 /// A request that is being read.
 #[derive(Debug)]
@@ -156,11 +156,6 @@ impl Exchange {
         State::Head(Box::new(next))
     }
 
-    /// Nothing of a request has come yet.
-    pub(super) fn is_idle(&self) -> bool {
-        self.inbox.is_empty()
-    }
-
     pub(super) fn is_backed_up(&self) -> bool {
         self.is_backed_up
     }
@@ -186,7 +181,15 @@ impl Exchange {
         self.refuse(&Response::text(Status::RequestTimeout, text), site, outbox, now)
     }
 
-    /// The last answer of this connection, to a request of which only a part has come.
+    /// We end it. Who is between two requests gets what was answered, and the end.
+    pub(super) fn close(&self, reason: &str, site: &Site, outbox: &mut Outbox, now: Now) -> State {
+        if self.inbox.is_empty() {
+            return State::Linger(Linger::new(&site.limits, now));
+        }
+        self.refuse(&unavailable(reason), site, outbox, now)
+    }
+
+    /// The last answer of this connection, to a request of which only a part has come, or none.
     pub(super) fn refuse(
         &self,
         answer: &Response,
@@ -199,8 +202,8 @@ impl Exchange {
     }
 }
 
-/// An answer after which nothing of this connection is read as a request any more.
-pub(super) fn refuse(answer: &Response, site: &Site, outbox: &mut Outbox, now: Now) -> State {
+/// The last answer of this connection, with its body: the request was no HEAD.
+pub(super) fn end_with(answer: &Response, site: &Site, outbox: &mut Outbox, now: Now) -> State {
     answer.encode(Delivery { head_only: false, close: true }, now.unix, outbox.end());
     State::Linger(Linger::new(&site.limits, now))
 }

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::exchange::{Exchange, refuse};
+use super::exchange::{Exchange, end_with};
 use super::outbox::Outbox;
 use super::waiting::Waiting;
 use super::{Event, State};
@@ -65,7 +65,7 @@ impl Posting {
             }
             Err(error) => {
                 let answer = Response::text(error.status(), error.to_string());
-                (refuse(&answer, site, outbox, now), bytes.len())
+                (end_with(&answer, site, outbox, now), bytes.len())
             }
         }
     }
@@ -73,6 +73,6 @@ impl Posting {
     pub(super) fn too_slow(&self, site: &Site, outbox: &mut Outbox, now: Now) -> State {
         let seconds = site.limits.body.as_secs();
         let text = format!("the body took longer than {seconds} seconds to arrive");
-        refuse(&Response::text(Status::RequestTimeout, text), site, outbox, now)
+        end_with(&Response::text(Status::RequestTimeout, text), site, outbox, now)
     }
 }

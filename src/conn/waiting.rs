@@ -9,14 +9,14 @@
 
 use std::time::Duration;
 
-use super::exchange::{Exchange, refuse};
+use super::exchange::{Exchange, end_with};
 use super::outbox::Outbox;
 use super::session::{Purpose, Session};
 use super::{Event, State};
 use crate::channel::Channel;
 use crate::http::{Delivery, Response};
 use crate::now::Now;
-use crate::site::Site;
+use crate::site::{Site, unavailable};
 use crate::upgrade::Accepted;
 
 /// What is needed to answer when the answer is known.
@@ -98,6 +98,20 @@ impl Waiting {
         (State::Open(Session::new(Purpose::Channels, accepted.form(), now)), self.inbox)
     }
 
+    /// We end it. What it has published may have been passed on: it hears what became of it.
+    pub(super) fn close(
+        self: Box<Self>,
+        reason: &str,
+        site: &Site,
+        outbox: &mut Outbox,
+        now: Now,
+    ) -> State {
+        if !self.is_for_channels() {
+            return State::Waiting(self);
+        }
+        self.answer(&unavailable(reason), site, outbox, now).0
+    }
+
     /// The answer, and what the client has sent meanwhile. RFC 6455 section 4.2.2: behind a
     /// handshake that is refused, that was meant as frames, so nobody reads it as a request.
     pub(super) fn answer(
@@ -110,7 +124,7 @@ impl Waiting {
         let state = match self.request {
             Request::Upgrade(_) => {
                 site.metrics.handshakes.add_one(response.status.code());
-                refuse(response, site, outbox, now)
+                end_with(response, site, outbox, now)
             }
             Request::Plain(exchange, delivery) => {
                 exchange.answer(response, delivery, site, outbox, now)
