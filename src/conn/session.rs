@@ -38,8 +38,8 @@ pub(super) struct Session {
     purpose: Purpose,
     form: Form,
     assembler: Assembler,
-    /// When a byte was last received (any byte is a sign of life), or when a ping went out since.
-    since: Duration,
+    /// What its deadline counts from: the last byte that came, or the ping that went out since.
+    counted_from: Duration,
     is_pinged: bool,
     /// Messages that were dropped because nobody here takes messages from subscribers.
     ignored: u32,
@@ -59,7 +59,7 @@ impl Session {
             purpose,
             form,
             assembler: Assembler::default(),
-            since: now.since_start,
+            counted_from: now.since_start,
             is_pinged: false,
             ignored: 0,
         }
@@ -77,9 +77,9 @@ impl Session {
         std::mem::take(&mut self.ignored)
     }
 
-    /// Takes everything that was read. All echoes and pongs of one read are answered at once, and
-    /// they are no longer than what was read, or inflated to (or than the message it completed): that
-    /// bounds the output, since nothing more is read while it stands above its mark.
+    /// Takes everything that was read, and answers all of it at once. That is no more than was read, or
+    /// than it inflates to, or than the message that it completes; and nothing more is read while so
+    /// much stands in the output.
     pub(super) fn receive(
         mut self,
         bytes: &mut [u8],
@@ -87,7 +87,7 @@ impl Session {
         outbox: &mut Outbox,
         now: Now,
     ) -> State {
-        self.since = now.since_start;
+        self.counted_from = now.since_start;
         self.is_pinged = false;
         let mut rest = bytes;
         loop {
@@ -103,8 +103,8 @@ impl Session {
                     site.metrics.client_message_bytes.add(payload.len());
                     match self.purpose {
                         Purpose::Echo => {
-                            // For all echoes of this read: each is shorter than what was sent. `encode`
-                            // asks for the longest header.
+                            // Once for all echoes of this read: without masks they are shorter than what
+                            // is unread. And `encode` asks for the longest header, whatever the length.
                             outbox.end().reserve(unread + MAX_HEADER_BYTES);
                             site.encoder.borrow_mut().encode(
                                 self.form,
@@ -142,7 +142,7 @@ impl Session {
     pub(super) fn deadline(&self, site: &Site) -> Duration {
         let patience =
             if self.is_pinged { site.idle_timeout.saturating_sub(site.ping) } else { site.ping };
-        self.since + patience
+        self.counted_from + patience
     }
 
     /// The peer was silent: ask whether it is there, and after that, believe that it is not.
@@ -158,7 +158,7 @@ impl Session {
         frame::encode(Opcode::Ping, PING, outbox.end());
         // Counted from the ping and not from the last byte: if the process was stopped for a while,
         // the ping goes out late, and its answer still has all its time.
-        self.since = now.since_start;
+        self.counted_from = now.since_start;
         self.is_pinged = true;
         State::Open(self)
     }
