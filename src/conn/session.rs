@@ -78,8 +78,8 @@ impl Session {
     }
 
     /// Takes everything that was read, and answers all of it at once. That is no more than was read, or
-    /// than it inflates to, or than the message that it completes; and nothing more is read while so
-    /// much stands in the output.
+    /// than it inflates to, or than the message that it completes; and nothing more is read while the
+    /// output stands above its mark.
     pub(super) fn receive(
         mut self,
         bytes: &mut [u8],

@@ -60,7 +60,7 @@
 //! and must be valid as a whole.
 //!
 //! **Where to look**: the picture of the two states at the head of [`message`](crate::websocket::message),
-//! and [`Assembler::receive`](crate::websocket::message::Assembler::receive); `admit` in
+//! and [`Assembler::receive`](crate::websocket::message::Assembler::receive); `allow` in
 //! `src/websocket/message.rs` for the order of frames; `src/websocket/partial.rs` for what is kept between
 //! two chunks.
 //!

@@ -42,7 +42,7 @@ impl MessageLimits {
     /// Checks that a frame fits behind `fragments` others of its message, with `bytes` together,
     /// before any of its payload is looked at, and returns its length. How many bytes a compressed
     /// one has will be seen when they come out.
-    fn admit(
+    fn check(
         &self,
         header: &FrameHeader,
         is_compressed: bool,
@@ -200,7 +200,7 @@ impl Assembler {
             return Ok(None);
         }
         let Some(header) = self.header(rest, form)? else { return Ok(None) };
-        let length = self.admit(&header, limits)?;
+        let length = self.allow(&header, limits)?;
         let is_whole = header.fin && !header.compressed && header.opcode != Opcode::Continuation;
         if is_whole && let Some(payload) = rest.split_off_mut(..length) {
             let is_ascii = header.mask.apply(0, payload);
@@ -224,17 +224,17 @@ impl Assembler {
 
     /// Checks that a frame may come now, before any of its payload is looked at, and returns its
     /// length.
-    fn admit(&self, header: &FrameHeader, limits: &MessageLimits) -> Result<usize, MessageError> {
+    fn allow(&self, header: &FrameHeader, limits: &MessageLimits) -> Result<usize, MessageError> {
         let message = self.partial.as_ref().and_then(|partial| partial.message.as_ref());
         match (header.opcode, message) {
             // RFC 6455 section 5.5: between fragments, too. It is short, as decode has checked.
             (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => {
                 usize::try_from(header.length).map_err(|_| MessageError::LongControl)
             }
-            (Opcode::Text | Opcode::Binary, None) => limits.admit(header, header.compressed, 0, 0),
+            (Opcode::Text | Opcode::Binary, None) => limits.check(header, header.compressed, 0, 0),
             (Opcode::Continuation, Some(message)) => {
                 let (fragments, bytes) = (message.fragments, message.payload.len());
-                limits.admit(header, message.is_compressed(), fragments, bytes)
+                limits.check(header, message.is_compressed(), fragments, bytes)
             }
             (Opcode::Continuation, None) => Err(MessageError::UnexpectedContinuation),
             // RFC 6455 section 5.4: "The fragments of one message MUST NOT be interleaved between
