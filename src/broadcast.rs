@@ -36,7 +36,7 @@ use std::collections::VecDeque;
 
 use slotmap::{SecondaryMap, SlotMap, new_key_type};
 
-use self::log::Log;
+use self::log::{Log, Moved, Moves, ShortWrite};
 pub use self::pass::Delivery;
 use self::pass::Gathered;
 use crate::hub::{ChannelId, ClientId};
@@ -235,15 +235,13 @@ impl Broadcast {
     pub fn wrote(&mut self, client: ClientId, id: LogId, taken: usize) {
         let Some(index) = self.seat(client, id) else { return };
         let Some(log) = self.logs.get_mut(id) else { return };
-        let (partial, moves) = log.wrote(index, taken);
+        let (short, moves) = log.wrote(index, taken);
         self.reseat(id, moves);
-        match partial {
-            Some(partial) => self.after_partial_write(id, partial),
-            None => {
-                if let Some(subscriber) = self.subscribers.get_mut(client) {
-                    subscriber.inside = None;
-                }
-            }
+        if let Some(short) = short {
+            self.after_short_write(id, short);
+        } else if let Some(subscriber) = self.subscribers.get_mut(client) {
+            // Whoever is inside a frame is owed the rest of that first: it was one of this log.
+            subscriber.inside = None;
         }
         self.free_unneeded(id);
     }
@@ -263,7 +261,7 @@ impl Broadcast {
     /// The log that blocked clients hold up most, and the bytes down to which all of them together
     /// have to come; if they hold too much, beside what ready clients are about to get.
     #[must_use]
-    pub fn fullest(&self) -> Option<(LogId, usize)> {
+    pub fn most_held_back(&self) -> Option<(LogId, usize)> {
         if self.held_bytes <= self.most_bytes {
             return None;
         }
@@ -330,10 +328,10 @@ impl Broadcast {
 
     /// Finds out whether a client whose socket took only a part now stands inside a frame, and
     /// where that ends. The headers are walked only here, from the last boundary that is known.
-    fn after_partial_write(&mut self, id: LogId, partial: log::Partial) {
-        let seat = self.seat(partial.client, id);
+    fn after_short_write(&mut self, id: LogId, short: ShortWrite) {
+        let seat = self.seat(short.client, id);
         let (Some(log), Some(subscriber), Some(index)) =
-            (self.logs.get(id), self.subscribers.get_mut(partial.client), seat)
+            (self.logs.get(id), self.subscribers.get_mut(short.client), seat)
         else {
             return;
         };
@@ -341,7 +339,7 @@ impl Broadcast {
             // It is inside a frame of another log and got nothing of this one.
             Some(inside) if inside.log != id => return,
             Some(inside) => inside.frame_end,
-            None => partial.before,
+            None => short.before,
         };
         let position = log.position(index).unwrap_or(boundary);
         let frame_end = log.first_boundary(boundary, position);
@@ -369,8 +367,8 @@ impl Broadcast {
     }
 
     /// Cursors were moved within their log's array: their owners' seats follow.
-    fn reseat(&mut self, id: LogId, moves: log::Moves) {
-        for log::Moved { client, index } in moves.into_iter().flatten() {
+    fn reseat(&mut self, id: LogId, moves: Moves) {
+        for Moved { client, index } in moves.into_iter().flatten() {
             let Some(subscriber) = self.subscribers.get_mut(client) else { continue };
             if let Some(seat) = subscriber.seats.iter_mut().find(|seat| seat.log == id) {
                 seat.index = index;

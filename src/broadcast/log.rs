@@ -66,7 +66,7 @@ pub(super) type Moves = [Option<Moved>; 2];
 
 /// A socket took only a part of what it was given.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Partial {
+pub(super) struct ShortWrite {
     pub(super) client: ClientId,
     /// Where the cursor stood before.
     pub(super) before: u64,
@@ -168,7 +168,7 @@ impl Log {
     }
 
     /// The cursor that the pass stands at moves on by `taken`; short of the end it is blocked.
-    pub(super) fn delivered(&mut self, taken: usize) -> Option<(Partial, Moves)> {
+    pub(super) fn delivered(&mut self, taken: usize) -> Option<(ShortWrite, Moves)> {
         let index = self.pass.unvisited;
         let end = self.end();
         let cursor = self.cursors.get_mut(index)?;
@@ -178,11 +178,11 @@ impl Log {
         if position == end {
             return None;
         }
-        Some((Partial { client, before }, self.block(index, position, client)))
+        Some((ShortWrite { client, before }, self.block(index, position, client)))
     }
 
     /// The same outside a pass, for a cursor that is ready or blocked.
-    pub(super) fn wrote(&mut self, index: u32, taken: usize) -> (Option<Partial>, Moves) {
+    pub(super) fn wrote(&mut self, index: u32, taken: usize) -> (Option<ShortWrite>, Moves) {
         let end = self.end();
         let index = position_in_array(index);
         let Some(cursor) = self.cursors.get_mut(index) else { return (None, Moves::default()) };
@@ -200,7 +200,7 @@ impl Log {
         } else {
             self.block(index, position, client)
         };
-        (Some(Partial { client, before }), moves)
+        (Some(ShortWrite { client, before }), moves)
     }
 
     /// What the cursor is behind by.

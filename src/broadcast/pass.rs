@@ -99,12 +99,12 @@ impl Broadcast {
 
     /// The client at which this log's pass stands got so many bytes of it.
     fn advance(&mut self, id: LogId, taken: usize) {
-        let Some((partial, moves)) = self.logs.get_mut(id).and_then(|log| log.delivered(taken))
+        let Some((short, moves)) = self.logs.get_mut(id).and_then(|log| log.delivered(taken))
         else {
             return;
         };
         self.reseat(id, moves);
-        self.after_partial_write(id, partial);
+        self.after_short_write(id, short);
     }
 
     /// What the socket got nothing of waits for the pass of its own log.

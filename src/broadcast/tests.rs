@@ -318,14 +318,14 @@ fn above_what_all_logs_may_hold_whoever_holds_back_most_has_to_go() {
     assert!(!scene.broadcast.is_full(), "96 bytes with their headers");
     scene.publish(b"more");
     assert!(scene.broadcast.is_full(), "who can take bytes has to get them first");
-    assert_eq!(scene.broadcast.fullest(), None, "and nobody holds anything back");
+    assert_eq!(scene.broadcast.most_held_back(), None, "and nobody holds anything back");
     scene.pass(|_| 0);
     assert!(!scene.broadcast.is_full(), "blocked clients hold nobody up");
     assert_eq!(scene.broadcast.log_bytes(), 102);
-    let (fullest, target) = scene.broadcast.fullest().unwrap();
-    assert_eq!((scene.broadcast.holds_back(fullest), target), (Some(clients[1]), 100));
+    let (log, target) = scene.broadcast.most_held_back().unwrap();
+    assert_eq!((scene.broadcast.holds_back(log), target), (Some(clients[1]), 100));
     scene.broadcast.leave(clients[1], 0);
-    assert_eq!((scene.broadcast.fullest(), scene.broadcast.log_bytes()), (None, 60));
+    assert_eq!((scene.broadcast.most_held_back(), scene.broadcast.log_bytes()), (None, 60));
     for client in clients {
         scene.broadcast.leave(client, 0);
     }
@@ -341,9 +341,13 @@ fn who_is_blocked_is_not_closed_for_what_others_have_still_to_get() {
     scene.pass(|_| 0);
     scene.client_on(&[0]);
     scene.publish(&[b'x'; 120]);
-    assert_eq!(scene.broadcast.fullest(), None, "123 bytes are held, of which 3 by who is blocked");
+    assert_eq!(
+        scene.broadcast.most_held_back(),
+        None,
+        "123 bytes are held, of which 3 by who is blocked"
+    );
     scene.pass(|_| usize::MAX);
-    assert_eq!(scene.broadcast.fullest(), None);
+    assert_eq!(scene.broadcast.most_held_back(), None);
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Server {
             self.close_slow(id, format_args!("closed a client more than --backlog behind"), now);
         }
         // One log in each turn: to find the one takes a look at all of them.
-        let Some((log, target)) = self.broadcast.fullest() else { return };
+        let Some((log, target)) = self.broadcast.most_held_back() else { return };
         while self.broadcast.log_bytes() > target
             && let Some(id) = self.broadcast.holds_back(log)
         {
