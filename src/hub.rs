@@ -74,9 +74,9 @@ struct Entry {
     waiting: Vec<ClientId>,
 }
 
-/// A client that waits: what it asked for, and how many of those channels are not live yet.
+/// What a client waits for: the channels it asked for, and how many of those are not live yet.
 #[derive(Debug)]
-struct Waiting {
+struct Wish {
     channels: Box<[ChannelId]>,
     missing: usize,
 }
@@ -89,7 +89,7 @@ struct Waiting {
 pub struct Hub {
     ids: HashMap<Channel, ChannelId>,
     channels: SlotMap<ChannelId, Entry>,
-    waiting: SecondaryMap<ClientId, Waiting>,
+    wishes: SecondaryMap<ClientId, Wish>,
     events: VecDeque<HubEvent>,
 }
 
@@ -106,8 +106,9 @@ impl Hub {
         let mut missing = 0;
         for id in &channels {
             if let Some(entry) = self.channels.get_mut(*id).filter(|entry| !entry.live) {
+                // Most have gone. To look for them not before that costs each newcomer a constant.
                 if entry.waiting.len() > 2 * entry.clients {
-                    entry.waiting.retain(|waiting| self.waiting.contains_key(*waiting));
+                    entry.waiting.retain(|client| self.wishes.contains_key(*client));
                 }
                 entry.waiting.push(client);
                 missing += 1;
@@ -116,7 +117,7 @@ impl Hub {
         if missing == 0 {
             self.events.push_back(HubEvent::Admit(client, channels));
         } else {
-            self.waiting.insert(client, Waiting { channels, missing });
+            self.wishes.insert(client, Wish { channels, missing });
         }
     }
 
@@ -130,13 +131,12 @@ impl Hub {
         let gap = entry.silent_since.take().map(|since| HubEvent::Gap(id, since));
         self.events.extend(gap);
         for client in std::mem::take(&mut entry.waiting) {
-            let Some(waiting) = self.waiting.get_mut(client) else { continue };
-            waiting.missing = waiting.missing.saturating_sub(1);
-            if waiting.missing > 0 {
-                continue;
-            }
-            if let Some(waiting) = self.waiting.remove(client) {
-                self.events.push_back(HubEvent::Admit(client, waiting.channels));
+            let Some(wish) = self.wishes.get_mut(client) else { continue };
+            wish.missing = wish.missing.saturating_sub(1);
+            if wish.missing == 0
+                && let Some(wish) = self.wishes.remove(client)
+            {
+                self.events.push_back(HubEvent::Admit(client, wish.channels));
             }
         }
     }
@@ -160,7 +160,7 @@ impl Hub {
     /// The bus is gone: no channel of it is live, and nobody is kept waiting for one. `is_local`
     /// names the channels that never depended on the bus.
     pub fn link_lost(&mut self, is_local: impl Fn(&Channel) -> bool, now: Now) {
-        let waiting: Vec<ClientId> = self.waiting.keys().collect();
+        let waiting: Vec<ClientId> = self.wishes.keys().collect();
         for client in waiting {
             self.withdraw(client);
             self.events.push_back(HubEvent::Refuse(client, Unavailable::Bus));
@@ -176,8 +176,8 @@ impl Hub {
 
     /// A client that waits has gone, or need not be answered any more. False if it was not waiting.
     pub fn withdraw(&mut self, client: ClientId) -> bool {
-        let Some(waiting) = self.waiting.remove(client) else { return false };
-        for id in &waiting.channels {
+        let Some(wish) = self.wishes.remove(client) else { return false };
+        for id in &wish.channels {
             self.leave(*id);
         }
         true
