@@ -46,8 +46,8 @@ struct Standing {
     fact: Fact,
 }
 
-/// A command that Redis has not answered.
-enum Asked {
+/// What Redis was asked, to know its answer by.
+enum Question {
     Subscribe(Channel),
     Unsubscribe(Channel),
     Ping,
@@ -59,7 +59,7 @@ pub(super) struct Subscriptions {
     channels: BTreeMap<Channel, Standing>,
     /// Channels whose wish and fact differ, to go out with the next round.
     changes: BTreeSet<Channel>,
-    asked: VecDeque<Asked>,
+    asked: VecDeque<Question>,
 }
 
 impl Subscriptions {
@@ -92,7 +92,7 @@ impl Subscriptions {
 
     /// Says the next round of changes, if there are any and the last one was answered.
     pub(super) fn say_changes(&mut self, commands: &mut Commands) {
-        if self.asked.iter().any(|asked| !matches!(asked, Asked::Ping)) {
+        if self.asked.iter().any(|asked| !matches!(asked, Question::Ping)) {
             return;
         }
         for _ in 0..ROUND {
@@ -101,18 +101,18 @@ impl Subscriptions {
             if standing.wanted {
                 commands.say(["SUBSCRIBE", channel.as_str()]);
                 standing.fact = Fact::Asked;
-                self.asked.push_back(Asked::Subscribe(channel));
+                self.asked.push_back(Question::Subscribe(channel));
             } else {
                 commands.say(["UNSUBSCRIBE", channel.as_str()]);
                 standing.fact = Fact::Leaving;
-                self.asked.push_back(Asked::Unsubscribe(channel));
+                self.asked.push_back(Question::Unsubscribe(channel));
             }
         }
     }
 
     pub(super) fn say_ping(&mut self, commands: &mut Commands) {
         commands.say(["PING"]);
-        self.asked.push_back(Asked::Ping);
+        self.asked.push_back(Question::Ping);
     }
 
     /// Takes the answer to what was asked first: what it means to the loop, if anything.
@@ -127,25 +127,29 @@ impl Subscriptions {
             return Err(Reason::Refused(why));
         }
         match self.asked.pop_front().ok_or(Reason::OutOfStep)? {
-            Asked::Ping if *reply == Reply::Pong => Ok(None),
-            Asked::Ping if denied => Ok(Some(LinkEvent::Odd(Odd::PingDenied))),
-            Asked::Subscribe(channel) if *reply == Reply::Subscribed(channel.as_str().into()) => {
+            Question::Ping if *reply == Reply::Pong => Ok(None),
+            Question::Ping if denied => Ok(Some(LinkEvent::Odd(Odd::PingDenied))),
+            Question::Subscribe(channel)
+                if *reply == Reply::Subscribed(channel.as_str().into()) =>
+            {
                 let wanted = self.became(Fact::Held, &channel);
                 Ok(wanted.then_some(LinkEvent::Subscribed(channel)))
             }
-            Asked::Subscribe(channel) if denied => {
+            Question::Subscribe(channel) if denied => {
                 let wanted = self.became(Fact::NotHeld, &channel);
                 // Nobody is told twice: whoever wants it still has to say so again.
                 self.release(&channel);
                 Ok(wanted.then_some(LinkEvent::Denied { channel, why: Refusal::NoPermission }))
             }
-            Asked::Unsubscribe(channel)
+            Question::Unsubscribe(channel)
                 if *reply == Reply::Unsubscribed(channel.as_str().into()) =>
             {
                 self.became(Fact::NotHeld, &channel);
                 Ok(None)
             }
-            Asked::Ping | Asked::Subscribe(_) | Asked::Unsubscribe(_) => Err(Reason::OutOfStep),
+            Question::Ping | Question::Subscribe(_) | Question::Unsubscribe(_) => {
+                Err(Reason::OutOfStep)
+            }
         }
     }
 
