@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 
 use crate::channel::AWAKE;
 use crate::http::{Response, Status};
-use crate::site::{Publishing, Site};
+use crate::site::{PublishPolicy, Site};
 
 const PAGE: &str = include_str!("page.html");
 
@@ -56,9 +56,9 @@ fn meta(site: &Site) -> String {
         match &site.publishing {
             // It is on another address, which this page may not ask.
             _ if site.has_admin => "off",
-            Publishing::Off => "off",
-            Publishing::FromThisMachine => "open",
-            Publishing::WithToken(_) => "token",
+            PublishPolicy::Off => "off",
+            PublishPolicy::FromThisMachine => "open",
+            PublishPolicy::WithToken(_) => "token",
         },
     );
     if site.echo {

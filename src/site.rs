@@ -58,7 +58,7 @@ pub struct Site {
     /// Whether `/echo` is there.
     pub echo: bool,
     /// Who may publish by `POST /publish`.
-    pub publishing: Publishing,
+    pub publishing: PublishPolicy,
     /// What clients were refused for lately.
     pub quiet: RefCell<Quiet>,
     /// The longest message that is passed on.
@@ -71,7 +71,7 @@ pub struct Site {
 
 /// Who may publish by `POST /publish`.
 #[derive(Debug)]
-pub enum Publishing {
+pub enum PublishPolicy {
     /// Nobody.
     Off,
     /// Who is on this machine and is no stranger's web page: for trying things out, without Redis
@@ -141,7 +141,7 @@ impl Default for Site {
             has_admin: false,
             page: Response::text(Status::Ok, "Barewire is listening."),
             echo: true,
-            publishing: Publishing::FromThisMachine,
+            publishing: PublishPolicy::FromThisMachine,
             quiet: RefCell::default(),
             max_publish_bytes: 1 << 20,
             backlog_bytes: 2 << 20,
@@ -246,11 +246,11 @@ impl Site {
 
     fn may_publish(&self, head: &Head<'_>, from_loopback: bool) -> Result<(), Response> {
         match &self.publishing {
-            Publishing::Off => Err(Response::text(
+            PublishPolicy::Off => Err(Response::text(
                 Status::Forbidden,
                 "publishing over HTTP is off: start the server with --publish-token TOKEN",
             )),
-            Publishing::WithToken(token) => {
+            PublishPolicy::WithToken(token) => {
                 let presented = head.fields.single("Authorization").ok().flatten();
                 let presented = presented.and_then(bearer_token);
                 if presented.is_some_and(|presented| token.matches(presented)) {
@@ -260,7 +260,7 @@ impl Site {
                 let challenge = Response::text(Status::Unauthorized, text);
                 Err(challenge.with("WWW-Authenticate", "Bearer"))
             }
-            Publishing::FromThisMachine => {
+            PublishPolicy::FromThisMachine => {
                 let is_proxied =
                     PROXY_FIELDS.iter().any(|name| head.fields.lines(name).count() > 0)
                         || head.fields.iter().any(|(name, _)| is_forwarded_field(name));
@@ -466,7 +466,7 @@ mod tests {
     #[test]
     fn publishing_with_a_token_asks_for_it_and_for_nothing_else() {
         let token = Secret::new("s3cret").unwrap();
-        let site = Site { publishing: Publishing::WithToken(token), ..Site::default() };
+        let site = Site { publishing: PublishPolicy::WithToken(token), ..Site::default() };
         for (fields, expected) in [
             ("Authorization: Bearer s3cret\r\n", 0),
             ("authorization: bearer s3cret\r\nOrigin: https://any.example\r\n", 0),
@@ -484,7 +484,7 @@ mod tests {
     #[test]
     fn what_is_off_is_not_there() {
         let site =
-            Site { echo: false, publishing: Publishing::Off, awake: None, ..Site::default() };
+            Site { echo: false, publishing: PublishPolicy::Off, awake: None, ..Site::default() };
         for (line, expected) in
             [("GET /echo", 404), ("POST /publish?channel=ruby", 403), ("GET /", 200)]
         {

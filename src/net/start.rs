@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::options::Options;
 use crate::origin::OriginPolicy;
 use crate::redis::RedisAddress;
-use crate::site::{Publishing, Site};
+use crate::site::{PublishPolicy, Site};
 use crate::websocket::message::MessageLimits;
 
 /// Runs the server until a signal ends it.
@@ -50,9 +50,9 @@ pub fn site(options: Options) -> Site {
     let publish_only_here =
         loopback_only && options.admin_bind.iter().all(|address| address.ip().is_loopback());
     let publishing = match options.publish_token {
-        Some(token) => Publishing::WithToken(token),
-        None if options.redis.is_none() && publish_only_here => Publishing::FromThisMachine,
-        None => Publishing::Off,
+        Some(token) => PublishPolicy::WithToken(token),
+        None if options.redis.is_none() && publish_only_here => PublishPolicy::FromThisMachine,
+        None => PublishPolicy::Off,
     };
     Site {
         messages: MessageLimits {
@@ -129,9 +129,9 @@ fn start_line(server: &Server, redis: Option<&RedisAddress>, port_alone: bool) -
         parts.push("messages are compressed for who offers it".to_owned());
     }
     parts.push(match site.publishing {
-        Publishing::Off => "POST /publish is off (--publish-token)".to_owned(),
-        Publishing::WithToken(_) => "POST /publish wants the token".to_owned(),
-        Publishing::FromThisMachine => {
+        PublishPolicy::Off => "POST /publish is off (--publish-token)".to_owned(),
+        PublishPolicy::WithToken(_) => "POST /publish wants the token".to_owned(),
+        PublishPolicy::FromThisMachine => {
             "WARNING: whoever is on this machine may POST /publish without a token".to_owned()
         }
     });
