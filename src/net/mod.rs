@@ -117,7 +117,7 @@ pub struct Server {
     signals: Signals,
     phase: Phase,
     /// How long a clean end may take.
-    drain: Duration,
+    drain_time: Duration,
 }
 
 impl Server {
@@ -179,7 +179,7 @@ impl Server {
             quiet: Quiet::default(),
             signals,
             phase: Phase::Serving,
-            drain: Duration::ZERO,
+            drain_time: Duration::ZERO,
         })
     }
 

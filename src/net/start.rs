@@ -26,15 +26,11 @@ use crate::websocket::message::MessageLimits;
 /// # Errors
 /// An address that cannot be bound, and which; or that the system refuses what every server needs.
 pub fn serve(options: Options) -> io::Result<()> {
-    let port_alone = options.port_alone;
-    let (bind, admin, redis) =
-        (options.bind.clone(), options.admin_bind.clone(), options.redis.clone());
-    let drain = options.drain;
-    let mut site = site(options);
+    let mut site = site(&options);
     site.max_connections = within_descriptors(site.max_connections, &mut site.limits);
-    let mut server = Server::bind(&bind, &admin, redis.clone(), site)?;
-    server.drain_within(drain);
-    log::info!("{}", start_line(&server, redis.as_ref(), port_alone));
+    let mut server = Server::bind(&options.bind, &options.admin_bind, options.redis.clone(), site)?;
+    server.drain_time = options.drain;
+    log::info!("{}", start_line(&server, options.redis.as_ref(), options.port_alone));
     server.run()?;
     server.finish();
     log::info!("stopped");
@@ -44,13 +40,13 @@ pub fn serve(options: Options) -> io::Result<()> {
 /// What clients are answered by a server with these options, before it is known at which address and
 /// how many of them fit.
 #[must_use]
-pub fn site(options: Options) -> Site {
+pub fn site(options: &Options) -> Site {
     let limits = Limits::default();
     let loopback_only = options.bind.iter().all(|address| address.ip().is_loopback());
     let publish_only_here =
         loopback_only && options.admin_bind.iter().all(|address| address.ip().is_loopback());
-    let publishing = match options.publish_token {
-        Some(token) => PublishPolicy::WithToken(token),
+    let publishing = match &options.publish_token {
+        Some(token) => PublishPolicy::WithToken(token.clone()),
         None if options.redis.is_none() && publish_only_here => PublishPolicy::FromThisMachine,
         None => PublishPolicy::Off,
     };
@@ -61,8 +57,8 @@ pub fn site(options: Options) -> Site {
         },
         ping: options.ping,
         idle_timeout: options.idle_timeout,
-        origins: OriginPolicy { allowed: options.origins, loopback_only },
-        channels: options.channels,
+        origins: OriginPolicy { allowed: options.origins.clone(), loopback_only },
+        channels: options.channels.clone(),
         has_admin: !options.admin_bind.is_empty(),
         has_redis: options.redis.is_some(),
         echo: options.echo,

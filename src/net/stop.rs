@@ -43,11 +43,6 @@ pub(super) fn signals() -> [i32; 2] {
 }
 
 impl Server {
-    /// How long a clean end may take.
-    pub(super) fn drain_within(&mut self, drain: Duration) {
-        self.drain = drain;
-    }
-
     pub(super) fn is_serving(&self) -> bool {
         self.phase == Phase::Serving
     }
@@ -78,8 +73,8 @@ impl Server {
     }
 
     fn start_draining(&mut self, now: Now) {
-        log::info!("draining {} connections, for {:?} at most", self.clients(), self.drain);
-        self.phase = Phase::Draining { until: now.since_start + self.drain };
+        log::info!("draining {} connections, for {:?} at most", self.clients(), self.drain_time);
+        self.phase = Phase::Draining { until: now.since_start + self.drain_time };
         // Closing the sockets refuses newcomers, who try another server. Operators, whose listeners are
         // the first, are still answered: that it lives, and that it is not ready.
         let admin = self.listeners.iter().take_while(|listener| listener.is_admin()).count();
@@ -170,7 +165,7 @@ mod tests {
         // The line that it says when it is awake is what ends a sleep, if nothing else does.
         let site = Site { awake: Some(Duration::from_millis(10)), ..Site::default() };
         let mut server = Server::bind(&[address], &[], None, site).unwrap();
-        server.drain_within(Duration::from_secs(10));
+        server.drain_time = Duration::from_secs(10);
         let client = server.addresses(false).next().map(TcpStream::connect).unwrap().unwrap();
         let mut scene = Scene { server, client: Some(client) };
         scene.turn_until(1);

@@ -131,7 +131,7 @@ fn stage(entries: &[Entry<'_>]) -> Result<Stage, String> {
     let arguments = command.unwrap_or_default().split_whitespace().map(OsString::from);
     match parse([OsString::from("barewire")].into_iter().chain(arguments), |_| None) {
         Ok(Command::Serve(options)) => {
-            let mut site = site(*options);
+            let mut site = site(&options);
             site.page = page(&site, "http://localhost:8080/");
             Ok(Stage::new(site))
         }
