@@ -176,8 +176,8 @@ impl Server {
             && redis.deadline(is_serving).is_some_and(|deadline| deadline <= now.since_start)
         {
             // The answer that a deadline waits for may be there already.
-            redis.link.listen();
-            redis.publisher.listen();
+            redis.link.assume_readable();
+            redis.publisher.assume_readable();
         }
         let mut budget = self.site.limits.bus_budget_bytes;
         while let Some(redis) = &mut self.redis

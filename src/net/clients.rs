@@ -209,7 +209,7 @@ impl Server {
             // Nobody is judged before they were listened to. If the process was stopped for a while,
             // what they said meanwhile waits in their socket, and the poll may not have told of it.
             let Some(peer) = self.peers.get_mut(id) else { continue };
-            peer.listen();
+            peer.assume_readable();
             self.serve(id, now);
             let Some(peer) = self.peers.get_mut(id) else { continue };
             peer.on_timer(at, now);

@@ -30,9 +30,9 @@ pub(super) struct Peer {
     is_readable: bool,
     /// The same for writing: true until a write was not taken whole.
     is_writable: bool,
-    /// The poll has seen the end of the input, or urgent data: the socket must be read until it says
-    /// that it is empty.
-    ends: bool,
+    /// The poll has seen the end of the input, or urgent data: a short read no longer means that the
+    /// socket is empty.
+    must_see_would_block: bool,
     /// A system call failed: there is nobody to talk to.
     is_broken: bool,
     /// It has cursors in the logs.
@@ -52,7 +52,7 @@ impl Peer {
             is_operator,
             is_readable: true,
             is_writable: true,
-            ends: false,
+            must_see_would_block: false,
             is_broken: false,
             is_joined: false,
             tap: Tap::default(),
@@ -65,7 +65,8 @@ impl Peer {
     pub(super) fn on_event(&mut self, event: &mio::event::Event) -> bool {
         self.is_readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         // TCP stops a read at urgent data, so then too a short read is not the end of it.
-        self.ends |= event.is_read_closed() || event.is_error() || event.is_priority();
+        self.must_see_would_block |=
+            event.is_read_closed() || event.is_error() || event.is_priority();
         let was_writable = self.is_writable;
         self.is_writable |= event.is_writable();
         self.is_writable && !was_writable
@@ -118,7 +119,7 @@ impl Peer {
                 // A short read has emptied the socket. What comes later is a new edge, so asking
                 // once more for WouldBlock would be a system call for nothing; but an end that the
                 // poll has seen already gives no further edge.
-                self.is_readable = n == buffer.len() || self.ends;
+                self.is_readable = n == buffer.len() || self.must_see_would_block;
                 if let Some(bytes) = buffer.get_mut(..n) {
                     self.tap.received(bytes, now);
                     self.conn.receive(bytes, now);
@@ -181,7 +182,7 @@ impl Peer {
     }
 
     /// Reads the socket at the next chance, whether or not the poll has told of anything.
-    pub(super) fn listen(&mut self) {
+    pub(super) fn assume_readable(&mut self) {
         self.is_readable = true;
     }
 

@@ -40,7 +40,8 @@ struct Open {
     stream: Stream,
     is_readable: bool,
     is_writable: bool,
-    ends: bool,
+    /// As in a [`Peer`](super::peer::Peer).
+    must_see_would_block: bool,
 }
 
 enum Stream {
@@ -110,7 +111,7 @@ impl<T: Talk> Upstream<T> {
             Connection::Open(mut open) => {
                 open.is_readable |= event.is_readable() || event.is_read_closed();
                 open.is_writable |= event.is_writable();
-                open.ends |= event.is_read_closed() || event.is_error();
+                open.must_see_would_block |= event.is_read_closed() || event.is_error();
                 self.connection = Connection::Open(open);
             }
         }
@@ -126,7 +127,7 @@ impl<T: Talk> Upstream<T> {
                     stream,
                     is_readable: true,
                     is_writable: true,
-                    ends: false,
+                    must_see_would_block: false,
                 });
                 self.machine.connected(now);
             }
@@ -144,7 +145,7 @@ impl<T: Talk> Upstream<T> {
     }
 
     /// Reads the socket at the next chance, whether or not the poll has told of anything.
-    pub(super) fn listen(&mut self) {
+    pub(super) fn assume_readable(&mut self) {
         if let Connection::Open(open) = &mut self.connection {
             open.is_readable = true;
         }
@@ -161,7 +162,7 @@ impl<T: Talk> Upstream<T> {
             Ok(0) => self.end(Ended::Closed, now),
             Ok(n) => {
                 // As for a client: a short read has emptied the socket, unless its end was seen.
-                open.is_readable = n == buffer.len() || open.ends;
+                open.is_readable = n == buffer.len() || open.must_see_would_block;
                 self.machine.receive(buffer.get(..n).unwrap_or_default(), now);
                 return n;
             }
