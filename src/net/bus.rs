@@ -13,9 +13,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mio::{Registry, Token};
+use mio::Registry;
 
-use super::resolve::Resolver;
+use super::resolve::{Asker, Resolver};
 use super::upstream::Upstream;
 use super::{LINK, PUBLISHER, RESOLVER, Server, tap};
 use crate::channel::{AWAKE, Channel};
@@ -34,8 +34,9 @@ pub(super) struct Redis {
     pub(super) publisher: Upstream<Publishing>,
     resolver: Resolver,
     quiet: Quiet,
-    /// Since when the link has been down after it was live.
-    gap_since: Option<Duration>,
+    /// When the link was lost that is down now, for the log. Each channel has its own gap, which ends when
+    /// it is live again: those the hub knows.
+    lost_at: Option<Duration>,
     /// Why it is down, if it is.
     down: Option<Reason>,
 }
@@ -54,7 +55,7 @@ impl Redis {
             publisher: Upstream::new(Publisher::new(credentials.clone(), !seed), PUBLISHER),
             resolver: Resolver::new(registry, RESOLVER)?,
             quiet: Quiet::default(),
-            gap_since: None,
+            lost_at: None,
             down: None,
             address,
         })
@@ -91,11 +92,11 @@ impl Redis {
     }
 
     /// Opens a socket for the link or for the publisher, now or when the name is resolved.
-    pub(super) fn connect(&mut self, asker: Token, registry: &Registry, now: Now) {
+    pub(super) fn connect(&mut self, asker: Asker, registry: &Registry, now: Now) {
         match &self.address.endpoint {
-            endpoint @ Endpoint::Unix(_) => match asker {
-                PUBLISHER => self.publisher.connect_unix(endpoint, registry, now),
-                _ => self.link.connect_unix(endpoint, registry, now),
+            Endpoint::Unix(path) => match asker {
+                Asker::Link => self.link.connect_unix(path, registry, now),
+                Asker::Publisher => self.publisher.connect_unix(path, registry, now),
             },
             Endpoint::Tcp { host, port } => {
                 if let Some(addresses) = self.resolver.ask(asker, host, *port) {
@@ -107,14 +108,14 @@ impl Redis {
 
     fn connect_to(
         &mut self,
-        asker: Token,
+        asker: Asker,
         addresses: Vec<SocketAddr>,
         registry: &Registry,
         now: Now,
     ) {
         match asker {
-            PUBLISHER => self.publisher.connect_tcp(addresses, registry, now),
-            _ => self.link.connect_tcp(addresses, registry, now),
+            Asker::Link => self.link.connect_tcp(addresses, registry, now),
+            Asker::Publisher => self.publisher.connect_tcp(addresses, registry, now),
         }
     }
 
@@ -214,7 +215,7 @@ impl Server {
             && let Some(event) = redis.link.machine.poll_event()
         {
             match event {
-                LinkEvent::Connect => redis.connect(LINK, self.poll.registry(), now),
+                LinkEvent::Connect => redis.connect(Asker::Link, self.poll.registry(), now),
                 LinkEvent::Disconnect => redis.link.disconnect(),
                 LinkEvent::Message { channel, payload } => {
                     tap::event(now, &Bus::Message(channel.as_str(), payload.as_slice().into()));
@@ -261,14 +262,14 @@ impl Server {
         tap::event(now, &Bus::Live);
         let Some(redis) = &mut self.redis else { return };
         redis.down = None;
-        match redis.gap_since.take() {
+        match redis.lost_at.take() {
             None => {
                 let what = format_args!("{}: connected", redis.address);
                 redis.quiet.say(log::Level::Info, "connected", what, now);
             }
-            Some(since) => {
+            Some(lost_at) => {
                 self.site.metrics.redis_reconnects.add_one();
-                let gap = now.since_start.saturating_sub(since);
+                let outage = now.since_start.saturating_sub(lost_at);
                 let told = if self.site.closes_on_gap {
                     "they are closed with 1012, so that they come back and fetch it (--on-gap)"
                 } else {
@@ -278,7 +279,7 @@ impl Server {
                     "{}: connected again after {:.3} s; what was published meanwhile is lost to \
                      everybody who is connected here; {told}",
                     redis.address,
-                    gap.as_secs_f64(),
+                    outage.as_secs_f64(),
                 );
                 // Each time: how long it was belongs to it, and the back-off says how often there is one.
                 log::warn!("{what}");
@@ -290,7 +291,7 @@ impl Server {
     fn on_down(&mut self, now: Now) {
         tap::event(now, &Bus::Gone);
         if let Some(redis) = &mut self.redis {
-            redis.gap_since = Some(now.since_start);
+            redis.lost_at = Some(now.since_start);
         }
         self.hub.link_lost(|channel| channel.as_str() == AWAKE, now);
     }

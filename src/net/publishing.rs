@@ -11,7 +11,8 @@
 use slotmap::{Key, KeyData};
 
 use super::bus::{Redis, reason_kind};
-use super::{PUBLISHER, Server, tap};
+use super::resolve::Asker;
+use super::{Server, tap};
 use crate::channel::Channel;
 use crate::http::{Response, Status};
 use crate::hub::ClientId;
@@ -61,7 +62,9 @@ impl Server {
             && let Some(event) = redis.publisher.machine.poll_event()
         {
             match event {
-                PublisherEvent::Connect => redis.connect(PUBLISHER, self.poll.registry(), now),
+                PublisherEvent::Connect => {
+                    redis.connect(Asker::Publisher, self.poll.registry(), now)
+                }
                 PublisherEvent::Disconnect => redis.publisher.disconnect(),
                 PublisherEvent::Down { reason, .. } => {
                     redis.warn(reason_kind(reason), format_args!("cannot publish: {reason}"), now);

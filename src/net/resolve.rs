@@ -25,9 +25,16 @@ pub(super) struct Resolver {
     questions: VecDeque<Question>,
 }
 
+/// Whose socket an address is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    Link,
+    Publisher,
+}
+
 #[derive(Debug)]
 struct Question {
-    asker: Token,
+    asker: Asker,
     host: String,
     port: u16,
 }
@@ -41,7 +48,7 @@ impl Resolver {
 
     /// The addresses at once where `host` is one itself; otherwise they come by
     /// [`Resolver::answer`]. Who asks again while a question of its own waits, asks only once.
-    pub(super) fn ask(&mut self, asker: Token, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+    pub(super) fn ask(&mut self, asker: Asker, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Some(vec![SocketAddr::new(address, port)]);
         }
@@ -55,7 +62,7 @@ impl Resolver {
     }
 
     /// An answer that has come: whose, and the addresses. None of them means no such host.
-    pub(super) fn answer(&mut self) -> Option<(Token, Vec<SocketAddr>)> {
+    pub(super) fn answer(&mut self) -> Option<(Asker, Vec<SocketAddr>)> {
         let addresses = self.receiver.try_recv().ok()?;
         let asker = self.questions.pop_front()?.asker;
         self.look_up();

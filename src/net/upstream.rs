@@ -11,12 +11,13 @@
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 
 use crate::now::Now;
-use crate::redis::{ConnectFailure, Ended, Endpoint, Session, Talk};
+use crate::redis::{ConnectFailure, Ended, Session, Talk};
 
 /// A machine and the socket that it wants, if there is one just now.
 pub(super) struct Upstream<T: Talk> {
@@ -61,8 +62,7 @@ impl<T: Talk> Upstream<T> {
     }
 
     /// Connects to a Unix socket.
-    pub(super) fn connect_unix(&mut self, endpoint: &Endpoint, registry: &Registry, now: Now) {
-        let Endpoint::Unix(path) = endpoint else { return };
+    pub(super) fn connect_unix(&mut self, path: &Path, registry: &Registry, now: Now) {
         self.begin(UnixStream::connect(path).map(Stream::Unix), registry, now);
     }
 
