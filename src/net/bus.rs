@@ -152,8 +152,8 @@ impl Server {
     }
 
     pub(super) fn unsubscribe(&mut self, channel: &Channel, now: Now) {
-        if let Some(redis) = &mut self.redis
-            && channel.as_str() != AWAKE
+        if !self.is_local(channel)
+            && let Some(redis) = &mut self.redis
         {
             tap::event(now, &Bus::Unsubscribe(channel.as_str()));
             redis.link.machine.unsubscribe(channel, now);

@@ -30,13 +30,13 @@ impl Server {
         for index in 0..self.listeners.len() {
             for _ in 0..self.site.limits.accepts {
                 let (operators, clients) = (self.operators, self.clients());
-                let most_clients = self.most_clients();
+                let most_accepted = self.most_accepted();
                 let Some(listener) = self.listeners.get_mut(index) else { break };
                 let is_admin = listener.is_admin();
                 let is_full = if is_admin {
                     operators >= self.site.limits.operators
                 } else {
-                    clients >= most_clients
+                    clients >= most_accepted
                 };
                 if is_full {
                     listener.pause(now, &self.site.limits);
@@ -52,7 +52,7 @@ impl Server {
 
     /// Who comes above the limit is told so, which takes a descriptor for a moment. When those are in
     /// use too, newcomers wait in the kernel's queue.
-    fn most_clients(&self) -> usize {
+    fn most_accepted(&self) -> usize {
         self.site.max_connections.saturating_add(self.site.limits.refusals)
     }
 
@@ -137,7 +137,7 @@ impl Server {
     pub(super) fn follow_up(&mut self, id: ClientId, now: Now) {
         let Some(peer) = self.peers.get_mut(id) else { return };
         if peer.is_joined && (peer.is_over() || !peer.conn.is_subscribed()) {
-            self.part(id, now);
+            self.leave_channels(id, now);
         }
         let Some(peer) = self.peers.get_mut(id) else { return };
         if peer.is_over() {
@@ -156,7 +156,7 @@ impl Server {
 
     /// A client is subscribed no longer. If it is inside a frame, the rest of that goes out first,
     /// and what it is told after it, its Close most likely, waits for that.
-    fn part(&mut self, id: ClientId, now: Now) {
+    fn leave_channels(&mut self, id: ClientId, now: Now) {
         let left = self.broadcast.leave(id, self.site.limits.rest_bytes);
         for channel in left.channels {
             self.hub.leave(channel);

@@ -20,8 +20,8 @@ impl Server {
     pub(super) fn append(&mut self, channel: ChannelId, payload: &[u8], now: Now) -> usize {
         let clients = self.broadcast.append(channel, payload);
         self.site.metrics.message(payload.len(), clients);
-        if self.followed.is_none() {
-            self.followed = self.broadcast.mark(channel).map(|mark| (mark, now.since_start));
+        if self.measured.is_none() {
+            self.measured = self.broadcast.mark(channel).map(|mark| (mark, now.since_start));
         }
         clients
     }

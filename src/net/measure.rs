@@ -22,11 +22,11 @@ impl Server {
     pub(super) fn time_turn(&mut self, began: Now) {
         let ends = self.clock.now().since_start;
         self.site.metrics.turns.observe(ends.saturating_sub(began.since_start));
-        if let Some((mark, appended)) = &self.followed
+        if let Some((mark, appended)) = &self.measured
             && self.broadcast.has_passed(mark)
         {
             self.site.metrics.deliveries_took.observe(ends.saturating_sub(*appended));
-            self.followed = None;
+            self.measured = None;
         }
     }
 

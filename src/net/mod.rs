@@ -100,8 +100,8 @@ pub struct Server {
     awake: Option<Awake>,
     redis: Option<Redis>,
     gaps: Gaps,
-    /// The message whose way is measured, and when it came.
-    followed: Option<(Mark, Duration)>,
+    /// The message whose way to everybody is measured, and when it came.
+    measured: Option<(Mark, Duration)>,
     /// What the system said of this process, and when.
     process: Option<(Duration, Process)>,
     /// Connections of operators among the peers.
@@ -168,7 +168,7 @@ impl Server {
             awake: site.awake.map(Awake::new),
             redis: redis.transpose()?,
             gaps: Gaps::default(),
-            followed: None,
+            measured: None,
             process: None,
             operators: 0,
             timers: Timers::default(),

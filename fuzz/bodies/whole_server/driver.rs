@@ -142,7 +142,7 @@ impl Server {
     fn follow_up(&mut self, id: ClientId, now: Now) {
         let Some(peer) = self.peers.get_mut(id) else { return };
         if peer.is_joined && (peer.is_over() || !peer.conn.is_subscribed()) {
-            self.part(id, now);
+            self.leave_channels(id, now);
         }
         let Some(peer) = self.peers.get_mut(id) else { return };
         if peer.is_over() {
@@ -153,7 +153,7 @@ impl Server {
         }
     }
 
-    fn part(&mut self, id: ClientId, now: Now) {
+    fn leave_channels(&mut self, id: ClientId, now: Now) {
         let left = self.broadcast.leave(id, self.site.limits.rest_bytes);
         for channel in left.channels {
             self.hub.leave(channel);
