@@ -224,13 +224,13 @@ impl Conn {
     /// either side closes.
     #[must_use]
     pub fn is_subscribed(&self) -> bool {
-        matches!(&self.state, State::Open(session) if session.purpose() == Purpose::Channels)
+        matches!(&self.state, State::Open(session) if session.purpose == Purpose::Channels)
     }
 
     /// How the client's messages are encoded, if it [is subscribed](Conn::is_subscribed).
     #[must_use]
     pub fn form(&self) -> Form {
-        if let State::Open(session) = &self.state { session.form() } else { Form::Plain }
+        if let State::Open(session) = &self.state { session.form } else { Form::Plain }
     }
 
     /// Messages that the client sent since the last call and that were dropped, because nobody
@@ -319,7 +319,7 @@ impl Conn {
         let may_inflate = match &self.state {
             // Frames may stand right behind a handshake.
             State::Head(_) | State::Waiting(_) => self.site.deflate,
-            State::Open(session) => session.form() != Form::Plain,
+            State::Open(session) => session.form != Form::Plain,
             State::Closing(closing) => closing.form != Form::Plain,
             State::Posting(_) | State::Linger(_) | State::Done => false,
         };
@@ -346,9 +346,9 @@ impl Conn {
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         match &self.state {
-            State::Head(exchange) => Some(exchange.deadline()),
-            State::Posting(posting) => Some(posting.deadline()),
-            State::Waiting(waiting) => Some(waiting.deadline()),
+            State::Head(exchange) => Some(exchange.deadline),
+            State::Posting(posting) => Some(posting.deadline),
+            State::Waiting(waiting) => Some(waiting.deadline),
             State::Open(session) => Some(session.deadline(&self.site)),
             State::Closing(closing) => Some(closing.deadline),
             State::Linger(linger) => Some(linger.deadline),

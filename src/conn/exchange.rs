@@ -33,7 +33,7 @@ pub(super) struct Exchange {
     /// Requests answered on this connection so far.
     answered: u32,
     /// The head must be complete by then, however slowly it drips.
-    deadline: Duration,
+    pub(super) deadline: Duration,
 }
 
 impl Exchange {
@@ -46,10 +46,6 @@ impl Exchange {
             answered: 0,
             deadline: now.since_start + limits.handshake,
         }
-    }
-
-    pub(super) fn deadline(&self) -> Duration {
-        self.deadline
     }
 
     /// Takes bytes of a head; behind a complete one, the rest is left to the next state.

@@ -24,7 +24,7 @@ pub(super) struct Posting {
     channel: Channel,
     body: Body,
     delivery: Delivery,
-    deadline: Duration,
+    pub(super) deadline: Duration,
 }
 
 impl Posting {
@@ -42,10 +42,6 @@ impl Posting {
     /// A body may be complete before its first byte: an empty one.
     pub(super) fn begin(self, site: &Site, outbox: &mut Outbox, now: Now) -> State {
         Box::new(self).receive(&[], site, outbox, now).0
-    }
-
-    pub(super) fn deadline(&self) -> Duration {
-        self.deadline
     }
 
     /// Takes bytes of the body; what is behind it is left to the next state.

@@ -35,8 +35,8 @@ pub(super) enum Purpose {
 /// An open WebSocket.
 #[derive(Debug)]
 pub(super) struct Session {
-    purpose: Purpose,
-    form: Form,
+    pub(super) purpose: Purpose,
+    pub(super) form: Form,
     assembler: Assembler,
     /// What its deadline counts from: the last byte that came, or the ping that went out since.
     counted_from: Duration,
@@ -63,14 +63,6 @@ impl Session {
             is_pinged: false,
             ignored: 0,
         }
-    }
-
-    pub(super) fn purpose(&self) -> Purpose {
-        self.purpose
-    }
-
-    pub(super) fn form(&self) -> Form {
-        self.form
     }
 
     pub(super) fn take_ignored(&mut self) -> u32 {

@@ -27,7 +27,7 @@ pub(super) struct Waiting {
     event: Option<Event>,
     /// What the client sent behind its request, frames most likely: kept, not lost.
     inbox: Vec<u8>,
-    deadline: Duration,
+    pub(super) deadline: Duration,
 }
 
 #[derive(Debug)]
@@ -62,10 +62,6 @@ impl Waiting {
 
     pub(super) fn take_event(&mut self) -> Option<Event> {
         self.event.take()
-    }
-
-    pub(super) fn deadline(&self) -> Duration {
-        self.deadline
     }
 
     pub(super) fn receive(mut self: Box<Self>, bytes: &[u8]) -> State {
