@@ -95,16 +95,16 @@ impl Partial {
         let piece = rest.split_off_mut(..wanted).unwrap_or_else(|| mem::take(rest));
         frame.header.mask.apply(frame.received, piece);
         frame.received += piece.len();
-        let is_control = frame.header.opcode.is_control();
-        let Some(message) = self.message.as_mut().filter(|_| !is_control) else {
-            frame.control.extend_from_slice(piece);
-            return Ok(true);
-        };
-        message.push(piece)?;
-        if frame.is_complete() && frame.header.fin {
-            message.finish()?;
-        } else if frame.is_complete() {
-            self.piece = Piece::Nothing;
+        match &mut self.message {
+            Some(message) if !frame.header.opcode.is_control() => {
+                message.push(piece)?;
+                if frame.is_complete() && frame.header.fin {
+                    message.finish()?;
+                } else if frame.is_complete() {
+                    self.piece = Piece::Nothing;
+                }
+            }
+            Some(_) | None => frame.control.extend_from_slice(piece),
         }
         Ok(true)
     }
