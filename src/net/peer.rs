@@ -140,7 +140,7 @@ impl Peer {
     pub(super) fn flush(&mut self, now: Now) {
         while self.is_writable() && !self.conn.output().is_empty() {
             let written = self.socket.write(self.conn.output());
-            let taken = note(&mut self.tap, self.conn.output(), &written, now);
+            let taken = show(&mut self.tap, self.conn.output(), &written, now);
             self.has_written(self.conn.output().len(), written);
             self.conn.wrote(taken, now);
         }
@@ -160,7 +160,7 @@ impl Peer {
         while written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
             written = self.socket.write(bytes);
         }
-        let taken = note(&mut self.tap, bytes, &written, now);
+        let taken = show(&mut self.tap, bytes, &written, now);
         self.has_written(bytes.len(), written);
         taken
     }
@@ -207,7 +207,8 @@ impl Peer {
     }
 }
 
-fn note(tap: &mut Tap, bytes: &[u8], written: &io::Result<usize>, now: Now) -> usize {
+/// Shows the tap what the socket took of `bytes`, and says how many those are.
+fn show(tap: &mut Tap, bytes: &[u8], written: &io::Result<usize>, now: Now) -> usize {
     let taken = written.as_ref().copied().unwrap_or(0);
     tap.sent(bytes.get(..taken).unwrap_or_default(), now);
     taken

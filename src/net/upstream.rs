@@ -123,6 +123,10 @@ impl<T: Talk> Upstream<T> {
         match stream.is_connected() {
             Ok(true) => {
                 self.untried.clear();
+                if let Stream::Tcp(stream) = &stream {
+                    // Commands are small and go out whole: nothing is won by holding them back.
+                    let _ = stream.set_nodelay(true);
+                }
                 self.connection = Connection::Open(Open {
                     stream,
                     is_readable: true,
@@ -215,11 +219,7 @@ impl Stream {
 
     fn is_connected(&self) -> io::Result<bool> {
         let (error, peer) = match self {
-            Self::Tcp(stream) => {
-                // Commands are small and go out whole: nothing is won by holding them back.
-                let _ = stream.set_nodelay(true);
-                (stream.take_error()?, stream.peer_addr().map(|_| ()))
-            }
+            Self::Tcp(stream) => (stream.take_error()?, stream.peer_addr().map(|_| ())),
             Self::Unix(stream) => (stream.take_error()?, stream.peer_addr().map(|_| ())),
         };
         match (error, peer) {
