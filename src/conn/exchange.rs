@@ -64,13 +64,13 @@ impl Exchange {
             return (State::Head(self), bytes.len());
         }
         let kept = self.inbox.len();
-        let head = if kept == 0 {
+        let so_far = if kept == 0 {
             bytes
         } else {
             self.inbox.extend_from_slice(bytes);
             &self.inbox
         };
-        match http::parse(head, &mut self.scan, &site.limits.head) {
+        match http::parse(so_far, &mut self.scan, &site.limits.head) {
             Ok(None) => {
                 if kept == 0 {
                     self.inbox.extend_from_slice(bytes);
@@ -85,7 +85,8 @@ impl Exchange {
             }
             Err(error) => {
                 let answer = Response::text(error.status(), error.to_string());
-                let delivery = Delivery { head_only: http::asks_for_head_only(head), close: true };
+                let delivery =
+                    Delivery { head_only: http::asks_for_head_only(so_far), close: true };
                 (self.answer(&answer, delivery, site, outbox, now), bytes.len())
             }
         }
