@@ -23,7 +23,7 @@ use std::time::Duration;
 use super::address::Credentials;
 use super::event::{LinkEvent, Odd};
 use super::reason::Reason;
-use super::session::{Line, Session, Talk};
+use super::session::{Out, Session, Talk};
 use super::shape::Reply;
 use super::subscriptions::Subscriptions;
 use super::{ANSWER_DEADLINE, MAX_REPLY_BYTES, PING_EVERY};
@@ -68,7 +68,7 @@ impl Session<Subscribing> {
     /// link is live.
     pub fn subscribe(&mut self, channel: &Channel, now: Now) {
         if self.talk.subscriptions.want(channel) {
-            self.line.events.push_back(LinkEvent::Subscribed(channel.clone()));
+            self.out.events.push_back(LinkEvent::Subscribed(channel.clone()));
         }
         self.say_changes(now);
     }
@@ -87,7 +87,7 @@ impl Session<Subscribing> {
 
     fn say_changes(&mut self, now: Now) {
         if self.is_live() {
-            self.talk.say_changes(&mut self.line, now);
+            self.talk.say_changes(&mut self.out, now);
         }
     }
 }
@@ -102,25 +102,25 @@ impl Talk for Subscribing {
         true
     }
 
-    fn greeted(&mut self, line: &mut Line<LinkEvent>, now: Now) {
+    fn greeted(&mut self, out: &mut Out<LinkEvent>, now: Now) {
         self.ping_at = Some(now.since_start + PING_EVERY);
-        line.events.push_back(LinkEvent::Live);
-        self.say_changes(line, now);
+        out.events.push_back(LinkEvent::Live);
+        self.say_changes(out, now);
     }
 
-    fn reply(&mut self, reply: Reply, line: &mut Line<LinkEvent>, now: Now) -> Result<(), Reason> {
+    fn reply(&mut self, reply: Reply, out: &mut Out<LinkEvent>, now: Now) -> Result<(), Reason> {
         if let Reply::Message { channel, payload } = reply {
-            line.events.extend(self.message(&channel, payload));
+            out.events.extend(self.message(&channel, payload));
         } else if reply == Reply::UnknownPush {
-            line.events.push_back(LinkEvent::Odd(Odd::UnknownPush));
+            out.events.push_back(LinkEvent::Odd(Odd::UnknownPush));
         } else {
-            line.events.extend(self.subscriptions.answer(&reply)?);
+            out.events.extend(self.subscriptions.answer(&reply)?);
             if reply == Reply::Pong {
                 self.round_trip = Some(now.since_start.saturating_sub(self.pinged));
             }
             // Redis made progress: the next answer has its whole time again, if one is owed.
             self.answer_by = None;
-            self.say_changes(line, now);
+            self.say_changes(out, now);
         }
         Ok(())
     }
@@ -129,11 +129,11 @@ impl Talk for Subscribing {
         [self.ping_at, self.answer_by].into_iter().flatten().min()
     }
 
-    fn on_deadline(&mut self, line: &mut Line<LinkEvent>, now: Now) -> Result<(), Reason> {
+    fn on_deadline(&mut self, out: &mut Out<LinkEvent>, now: Now) -> Result<(), Reason> {
         if self.answer_by.is_some_and(|answer_by| answer_by <= now.since_start) {
             return Err(Reason::NoAnswer);
         }
-        self.subscriptions.say_ping(&mut line.commands);
+        self.subscriptions.say_ping(&mut out.commands);
         self.pinged = now.since_start;
         self.ping_at = Some(now.since_start + PING_EVERY);
         self.answer_by.get_or_insert(now.since_start + ANSWER_DEADLINE);
@@ -149,8 +149,8 @@ impl Talk for Subscribing {
 
 impl Subscribing {
     /// Says what may be said, and sees to it that an owed answer has its deadline.
-    fn say_changes(&mut self, line: &mut Line<LinkEvent>, now: Now) {
-        self.subscriptions.say_changes(&mut line.commands);
+    fn say_changes(&mut self, out: &mut Out<LinkEvent>, now: Now) {
+        self.subscriptions.say_changes(&mut out.commands);
         if self.subscriptions.awaits_answer() {
             self.answer_by.get_or_insert(now.since_start + ANSWER_DEADLINE);
         }

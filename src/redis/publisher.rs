@@ -27,7 +27,7 @@ use super::address::Credentials;
 use super::commands::Commands;
 use super::event::{PublishFailure, PublisherEvent};
 use super::reason::Reason;
-use super::session::{Line, Session, State, Talk};
+use super::session::{Out, Session, State, Talk};
 use super::shape::Reply;
 use crate::channel::Channel;
 use crate::now::Now;
@@ -77,7 +77,7 @@ impl Session<Publishing> {
         if let State::Waiting { until } = self.state {
             if now.since_start < until {
                 let why = self.talk.refusing;
-                return self.line.events.push_back(PublisherEvent::Failed { ticket, why });
+                return self.out.events.push_back(PublisherEvent::Failed { ticket, why });
             }
             self.connect(now);
         }
@@ -85,7 +85,7 @@ impl Session<Publishing> {
         let too_long = !owed.is_empty() && *owed_bytes + body.len() > MAX_OWED_BYTES;
         if too_long || owed.len() == MAX_OWED {
             let why = PublishFailure::TooMany;
-            return self.line.events.push_back(PublisherEvent::Failed { ticket, why });
+            return self.out.events.push_back(PublisherEvent::Failed { ticket, why });
         }
         let by = now.since_start + ANSWER_DEADLINE;
         owed.push_back(Owed { ticket, bytes: body.len(), by });
@@ -93,7 +93,7 @@ impl Session<Publishing> {
         // Not before the greeting went well: a PUBLISH that is refused with its AUTH is a plain
         // failure, one that slipped through as the default user would not be.
         let greeted = matches!(self.state, State::Live { .. });
-        let commands = if greeted { &mut self.line.commands } else { held_back };
+        let commands = if greeted { &mut self.out.commands } else { held_back };
         commands.say([b"PUBLISH", channel.as_str().as_bytes(), body]);
     }
 }
@@ -109,25 +109,20 @@ impl Talk for Publishing {
         !self.owed.is_empty()
     }
 
-    fn greeted(&mut self, line: &mut Line<PublisherEvent>, _: Now) {
-        line.commands.append(&mut self.held_back);
+    fn greeted(&mut self, out: &mut Out<PublisherEvent>, _: Now) {
+        out.commands.append(&mut self.held_back);
     }
 
-    fn reply(
-        &mut self,
-        reply: Reply,
-        line: &mut Line<PublisherEvent>,
-        _: Now,
-    ) -> Result<(), Reason> {
+    fn reply(&mut self, reply: Reply, out: &mut Out<PublisherEvent>, _: Now) -> Result<(), Reason> {
         if let Reply::Receivers(receivers) = reply {
             let ticket = self.answered().ok_or(Reason::OutOfStep)?;
-            line.events.push_back(PublisherEvent::Published { ticket, receivers });
+            out.events.push_back(PublisherEvent::Published { ticket, receivers });
             return Ok(());
         }
         let Reply::Refused(refusal) = reply else { return Err(Reason::OutOfStep) };
         let ticket = self.answered().ok_or(Reason::Refused(refusal))?;
         let why = PublishFailure::Refused(refusal);
-        line.events.push_back(PublisherEvent::Failed { ticket, why });
+        out.events.push_back(PublisherEvent::Failed { ticket, why });
         // Else the next one would fare no better; a new connection may find another Redis.
         if refusal.spares_the_connection() { Ok(()) } else { Err(Reason::Refused(refusal)) }
     }
@@ -136,7 +131,7 @@ impl Talk for Publishing {
         self.owed.front().map(|owed| owed.by)
     }
 
-    fn on_deadline(&mut self, _: &mut Line<PublisherEvent>, _: Now) -> Result<(), Reason> {
+    fn on_deadline(&mut self, _: &mut Out<PublisherEvent>, _: Now) -> Result<(), Reason> {
         // An answer that came later would be taken for that of the next publish, so the connection
         // goes with the answer.
         Err(Reason::NoAnswer)

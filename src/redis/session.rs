@@ -34,7 +34,7 @@ use super::{ANSWER_DEADLINE, CONNECT_DEADLINE};
 use crate::now::Now;
 
 /// What goes out of a session: commands to Redis, and events to the loop.
-pub struct Line<Event> {
+pub struct Out<Event> {
     pub(super) commands: Commands,
     pub(super) events: VecDeque<Event>,
 }
@@ -55,14 +55,13 @@ pub trait Talk {
     fn needs_redis(&self) -> bool;
 
     /// Redis has been greeted: says what has waited for that.
-    fn greeted(&mut self, line: &mut Line<Self::Event>, now: Now);
+    fn greeted(&mut self, out: &mut Out<Self::Event>, now: Now);
 
     /// Takes a reply of a live connection.
     ///
     /// # Errors
     /// Why the connection is of no use any more. Drop it.
-    fn reply(&mut self, reply: Reply, line: &mut Line<Self::Event>, now: Now)
-    -> Result<(), Reason>;
+    fn reply(&mut self, reply: Reply, out: &mut Out<Self::Event>, now: Now) -> Result<(), Reason>;
 
     /// When the talk itself has something to do.
     fn deadline(&self) -> Option<Duration>;
@@ -71,7 +70,7 @@ pub trait Talk {
     ///
     /// # Errors
     /// An answer is overdue. Drop the connection.
-    fn on_deadline(&mut self, line: &mut Line<Self::Event>, now: Now) -> Result<(), Reason>;
+    fn on_deadline(&mut self, out: &mut Out<Self::Event>, now: Now) -> Result<(), Reason>;
 
     /// The connection, or the try for one, is gone, and with it every answer that was owed. No other
     /// comes before `retry_in` is over.
@@ -91,7 +90,7 @@ pub struct Session<T: Talk> {
     pub(super) state: State,
     backoff: Backoff,
     replies: Replies,
-    pub(super) line: Line<T::Event>,
+    pub(super) out: Out<T::Event>,
     pub(super) talk: T,
 }
 
@@ -102,7 +101,7 @@ impl<T: Talk> Session<T> {
             state: State::Waiting { until: Duration::ZERO },
             backoff: Backoff::new(seed),
             replies: Replies::new(T::MAX_REPLY_BYTES),
-            line: Line { commands: Commands::default(), events: VecDeque::new() },
+            out: Out { commands: Commands::default(), events: VecDeque::new() },
             talk,
         }
     }
@@ -110,7 +109,7 @@ impl<T: Talk> Session<T> {
     /// The socket asked for by `Connect` is open.
     pub fn connected(&mut self, now: Now) {
         let State::Connecting { .. } = self.state else { return };
-        let next = Greeting::say(&self.credentials, &mut self.line.commands);
+        let next = Greeting::say(&self.credentials, &mut self.out.commands);
         self.state = State::Greeting { next, until: now.since_start + ANSWER_DEADLINE };
     }
 
@@ -147,18 +146,18 @@ impl<T: Talk> Session<T> {
 
     /// The next thing to do or to know, oldest first.
     pub fn poll_event(&mut self) -> Option<T::Event> {
-        self.line.events.pop_front()
+        self.out.events.pop_front()
     }
 
     /// The bytes that the socket should take.
     #[must_use]
     pub fn output(&self) -> &[u8] {
-        self.line.commands.rest()
+        self.out.commands.rest()
     }
 
     /// The socket took `count` bytes of [`output`](Self::output).
     pub fn wrote(&mut self, count: usize) {
-        self.line.commands.wrote(count);
+        self.out.commands.wrote(count);
     }
 
     /// When to call [`on_deadline`](Self::on_deadline), on the clock of `Now::since_start`.
@@ -184,7 +183,7 @@ impl<T: Talk> Session<T> {
             }
             State::Connecting { .. } => Err(Reason::Connect(ConnectFailure::TimedOut)),
             State::Greeting { .. } => Err(Reason::NoAnswer),
-            State::Live { .. } => self.talk.on_deadline(&mut self.line, now),
+            State::Live { .. } => self.talk.on_deadline(&mut self.out, now),
         };
         if let Err(reason) = done {
             self.give_up(reason, now);
@@ -199,25 +198,25 @@ impl<T: Talk> Session<T> {
 
     pub(super) fn connect(&mut self, now: Now) {
         self.state = State::Connecting { until: now.since_start + CONNECT_DEADLINE };
-        self.line.events.push_back(T::CONNECT);
+        self.out.events.push_back(T::CONNECT);
     }
 
     fn take(&mut self, reply: Reply, now: Now) -> Result<(), Reason> {
         let State::Greeting { next, .. } = self.state else {
-            return self.talk.reply(reply, &mut self.line, now);
+            return self.talk.reply(reply, &mut self.out, now);
         };
         if let Some(next) = next.answer(&reply)? {
             self.state = State::Greeting { next, until: now.since_start + ANSWER_DEADLINE };
         } else {
             self.state = State::Live { since: now.since_start };
-            self.talk.greeted(&mut self.line, now);
+            self.talk.greeted(&mut self.out, now);
         }
         Ok(())
     }
 
     /// Ends the connection from this side.
     fn give_up(&mut self, reason: Reason, now: Now) {
-        self.line.events.push_back(T::DISCONNECT);
+        self.out.events.push_back(T::DISCONNECT);
         self.back_off(reason, now);
     }
 
@@ -232,8 +231,8 @@ impl<T: Talk> Session<T> {
         let retry_in = if may_end { Duration::ZERO } else { self.backoff.after(reason) };
         self.state = State::Waiting { until: now.since_start + retry_in };
         self.replies = Replies::new(T::MAX_REPLY_BYTES);
-        self.line.commands = Commands::default();
-        self.line.events.extend(self.talk.ended(reason, was_live, retry_in));
+        self.out.commands = Commands::default();
+        self.out.events.extend(self.talk.ended(reason, was_live, retry_in));
     }
 }
 
