@@ -109,20 +109,21 @@ impl Log {
     pub(super) fn leave(&mut self, index: u32, has_others: bool) -> Moves {
         let Some(cursor) = self.cursor(index) else { return Moves::default() };
         self.shared -= usize::from(has_others);
-        let mut hole = position_in_array(index);
-        if hole < self.ready {
+        let index = position_in_array(index);
+        let mut hole = index;
+        if index < self.ready {
             // The last ready cursor fills the hole. If a pass is under way, that one was visited,
             // or it *is* the last unvisited one and the pass has one less to visit.
             self.ready -= 1;
-            self.cursors.swap(hole, self.ready);
+            self.cursors.swap(index, self.ready);
             self.pass.unvisited = self.pass.unvisited.min(self.ready);
+            hole = self.ready;
         } else {
             self.blocked.remove(&(cursor.position, cursor.client));
         }
-        let filled = hole;
-        hole = hole.max(self.ready);
+        // The hole is behind the ready ones now: the last of all fills it.
         self.cursors.swap_remove(hole);
-        [self.moved_to(filled), self.moved_to(hole)]
+        [self.moved_to(index), self.moved_to(hole)]
     }
 
     /// Encodes one message. True if the log must be queued for a pass.
