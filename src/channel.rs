@@ -113,33 +113,25 @@ impl Glob {
     /// one cannot, so nothing is tried twice and there is no recursion to bound.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        let mut pattern = self.0.chars();
-        let mut name = name.chars();
-        // Where to go on after a mismatch: behind the last `*`, with one more character given to it.
-        let mut retry: Option<(std::str::Chars<'_>, std::str::Chars<'_>)> = None;
+        let (mut pattern, mut name) = (self.0.chars(), name.chars());
+        // What is behind the last `*`, and what is left of the name for that to take.
+        let mut star = None;
         loop {
             let mut rest = name.clone();
-            let matched = match (pattern.next(), rest.next()) {
-                (Some('*'), _) => {
-                    retry = Some((pattern.clone(), name.clone()));
-                    continue;
-                }
+            match (pattern.next(), rest.next()) {
                 (None, None) => return true,
-                (Some('?'), Some(_)) => true,
-                (Some(wanted), Some(found)) => wanted == found,
-                (Some(_), None) | (None, Some(_)) => false,
-            };
-            if matched {
-                name = rest;
-                continue;
+                (Some('*'), _) => star = Some((pattern.clone(), name.clone())),
+                (Some('?'), Some(_)) => name = rest,
+                (Some(wanted), Some(found)) if wanted == found => name = rest,
+                (Some(_), _) | (None, Some(_)) => {
+                    // The `*` takes one character more, and all behind it is tried again.
+                    let Some((behind, left)) = &mut star else { return false };
+                    if left.next().is_none() {
+                        return false;
+                    }
+                    (pattern, name) = (behind.clone(), left.clone());
+                }
             }
-            let Some((behind_star, mut taken)) = retry.take() else { return false };
-            if taken.next().is_none() {
-                return false;
-            }
-            pattern = behind_star.clone();
-            name = taken.clone();
-            retry = Some((behind_star, taken));
         }
     }
 }
