@@ -97,8 +97,7 @@ impl Hub {
     /// `client` wants these channels, none of them twice. It is admitted when all are live; when
     /// one is not and the bus is not `reachable`, it is refused at once.
     pub fn want(&mut self, client: ClientId, wanted: &[Channel], reachable: bool) {
-        let is_live = |name: &Channel| self.id(name.as_str()).is_some_and(|id| self.is_live(id));
-        if !reachable && !wanted.iter().all(is_live) {
+        if !reachable && !wanted.iter().all(|name| self.is_live(name)) {
             self.events.push_back(HubEvent::Refuse(client, Unavailable::Bus));
             return;
         }
@@ -220,8 +219,9 @@ impl Hub {
         self.channels.len()
     }
 
-    fn is_live(&self, id: ChannelId) -> bool {
-        self.channels.get(id).is_some_and(|entry| entry.live)
+    fn is_live(&self, name: &Channel) -> bool {
+        let entry = self.ids.get(name).and_then(|id| self.channels.get(*id));
+        entry.is_some_and(|entry| entry.live)
     }
 
     fn enter(&mut self, name: &Channel) -> ChannelId {

@@ -212,8 +212,7 @@ impl Assembler {
         let inflater = match form {
             Form::Plain => None,
             Form::Deflate(window) => {
-                let new = || Inflater::new(window, limits.max_message_bytes);
-                header.compressed.then(new)
+                header.compressed.then(|| Inflater::new(window, limits.max_message_bytes))
             }
         };
         let partial = self.partial.get_or_insert_default();
