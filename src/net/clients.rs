@@ -66,14 +66,15 @@ impl Server {
         self.site.metrics.connections.add_one();
         let most = self.site.max_connections;
         let mut conn = Conn::new(Rc::clone(&self.site), entrance, now);
-        if is_one_too_many {
+        let is_full = !entrance.is_admin && self.clients() >= most;
+        if is_one_too_many || is_full {
             conn.turn_away(now);
-        } else if !entrance.is_admin && self.clients() >= most {
+        }
+        if is_full && !is_one_too_many {
             let what = format_args!(
                 "refused {address}: there are {most} connections (see --max-connections)"
             );
             self.quiet.say(log::Level::Warn, "full", what, now);
-            conn.turn_away(now);
         }
         self.operators += usize::from(entrance.is_admin);
         let id = self.peers.insert(Peer::new(socket, conn, entrance.is_admin));

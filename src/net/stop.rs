@@ -104,15 +104,13 @@ impl Server {
         }
     }
 
-    /// Closes everybody, but while draining not those who are still owed something.
+    /// Closes everybody; but while draining neither those who are still owed something nor operators.
     fn close_everybody(&mut self, now: Now) {
         let everybody: Vec<ClientId> = self.peers.keys().collect();
+        let is_draining = self.phase != Phase::Stopped;
         for id in everybody {
-            if self.phase != Phase::Stopped && self.broadcast.owed(id).is_some() {
-                continue;
-            }
             let Some(peer) = self.peers.get_mut(id) else { continue };
-            if self.phase != Phase::Stopped && peer.is_operator {
+            if is_draining && (peer.is_operator || self.broadcast.owed(id).is_some()) {
                 continue;
             }
             peer.conn.close(CloseCode::GOING_AWAY, "the server is going away", now);
