@@ -42,7 +42,7 @@ use std::time::Duration;
 use self::exchange::Exchange;
 use self::outbox::Outbox;
 use self::posting::Posting;
-use self::session::{Closing, Purpose, Session};
+use self::session::{Closing, Open, Purpose};
 use self::waiting::Waiting;
 use crate::channel::Channel;
 use crate::http::Response;
@@ -88,7 +88,7 @@ enum State {
     /// A request that the rest of the process has to decide on.
     Waiting(Box<Waiting>),
     /// A WebSocket.
-    Open(Session),
+    Open(Open),
     /// A WebSocket that we have closed and the peer has not.
     Closing(Closing),
     /// Everything has been said. What the peer still sends is read and thrown away, because
@@ -130,9 +130,7 @@ impl Conn {
                 State::Head(exchange) => exchange.receive(rest, &self.site, &mut self.outbox, now),
                 State::Posting(posting) => posting.receive(rest, &self.site, &mut self.outbox, now),
                 State::Waiting(waiting) => (waiting.receive(rest), all),
-                State::Open(session) => {
-                    (session.receive(rest, &self.site, &mut self.outbox, now), all)
-                }
+                State::Open(open) => (open.receive(rest, &self.site, &mut self.outbox, now), all),
                 State::Closing(closing) => (closing.receive(rest, &self.site, now), all),
                 State::Linger(linger) => (State::Linger(linger), all),
                 State::Done => (State::Done, all),
@@ -224,19 +222,19 @@ impl Conn {
     /// either side closes.
     #[must_use]
     pub fn is_subscribed(&self) -> bool {
-        matches!(&self.state, State::Open(session) if session.purpose == Purpose::Channels)
+        matches!(&self.state, State::Open(open) if open.purpose == Purpose::Channels)
     }
 
     /// How the client's messages are encoded, if it [is subscribed](Conn::is_subscribed).
     #[must_use]
     pub fn form(&self) -> Form {
-        if let State::Open(session) = &self.state { session.form } else { Form::Plain }
+        if let State::Open(open) = &self.state { open.form } else { Form::Plain }
     }
 
     /// Messages that the client sent since the last call and that were dropped, because nobody
     /// here takes messages from subscribers.
     pub fn take_ignored(&mut self) -> u32 {
-        if let State::Open(session) = &mut self.state { session.take_ignored() } else { 0 }
+        if let State::Open(open) = &mut self.state { open.take_ignored() } else { 0 }
     }
 
     /// The client was cut off from its channels inside a frame, of which this is the rest: it goes
@@ -255,8 +253,8 @@ impl Conn {
                 exchange::end_with(&unavailable(reason), &self.site, &mut self.outbox, now)
             }
             State::Waiting(waiting) => waiting.close(reason, &self.site, &mut self.outbox, now),
-            State::Open(session) => {
-                session.close(Close { code, reason }, &self.site, &mut self.outbox, now)
+            State::Open(open) => {
+                open.close(Close { code, reason }, &self.site, &mut self.outbox, now)
             }
             other @ (State::Closing(_) | State::Linger(_) | State::Done) => other,
         };
@@ -319,7 +317,7 @@ impl Conn {
         let may_inflate = match &self.state {
             // Frames may stand right behind a handshake.
             State::Head(_) | State::Waiting(_) => self.site.deflate,
-            State::Open(session) => session.form != Form::Plain,
+            State::Open(open) => open.form != Form::Plain,
             State::Closing(closing) => closing.form != Form::Plain,
             State::Posting(_) | State::Linger(_) | State::Done => false,
         };
@@ -349,7 +347,7 @@ impl Conn {
             State::Head(exchange) => Some(exchange.deadline),
             State::Posting(posting) => Some(posting.deadline),
             State::Waiting(waiting) => Some(waiting.deadline),
-            State::Open(session) => Some(session.deadline(&self.site)),
+            State::Open(open) => Some(open.deadline(&self.site)),
             State::Closing(closing) => Some(closing.deadline),
             State::Linger(linger) => Some(linger.deadline),
             State::Done => None,
@@ -367,7 +365,7 @@ impl Conn {
         self.state = match std::mem::replace(&mut self.state, State::Done) {
             State::Head(exchange) => exchange.too_slow(&self.site, &mut self.outbox, now),
             State::Posting(posting) => posting.too_slow(&self.site, &mut self.outbox, now),
-            State::Open(session) => session.on_deadline(&self.site, &mut self.outbox, now),
+            State::Open(open) => open.on_deadline(&self.site, &mut self.outbox, now),
             State::Waiting(_) | State::Closing(_) | State::Linger(_) | State::Done => State::Done,
         };
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::outbox::Outbox;
 use super::posting::Posting;
-use super::session::{Purpose, Session};
+use super::session::{Open, Purpose};
 use super::waiting::Waiting;
 use super::{Event, Linger, State};
 use crate::http::{self, Delivery, Head, Method, Response, Scan, Status};
@@ -105,7 +105,7 @@ impl Exchange {
             Decision::Answer(answer) => self.answer(&answer, delivery, site, outbox, now),
             Decision::Echo(accepted) => {
                 accepted.encode(outbox.end());
-                State::Open(Session::new(Purpose::Echo, accepted.form(), now))
+                State::Open(Open::new(Purpose::Echo, accepted.form(), now))
             }
             Decision::Subscribe(accepted, channels) => {
                 State::Waiting(Box::new(Waiting::for_channels(accepted, channels, self.deadline)))

@@ -34,7 +34,7 @@ pub(super) enum Purpose {
 
 /// An open WebSocket.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct Open {
     pub(super) purpose: Purpose,
     pub(super) form: Form,
     assembler: Assembler,
@@ -53,7 +53,7 @@ pub(super) struct Closing {
     pub(super) deadline: Duration,
 }
 
-impl Session {
+impl Open {
     pub(super) fn new(purpose: Purpose, form: Form, now: Now) -> Self {
         Self {
             purpose,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::exchange::{Exchange, end_with};
 use super::outbox::Outbox;
-use super::session::{Purpose, Session};
+use super::session::{Open, Purpose};
 use super::{Event, State};
 use crate::channel::Channel;
 use crate::http::{Delivery, Response};
@@ -91,7 +91,7 @@ impl Waiting {
         };
         site.metrics.handshakes.add_one(Accepted::STATUS);
         accepted.encode(outbox.end());
-        (State::Open(Session::new(Purpose::Channels, accepted.form(), now)), self.inbox)
+        (State::Open(Open::new(Purpose::Channels, accepted.form(), now)), self.inbox)
     }
 
     /// We end it. What it has published may have been passed on: it hears what became of it.
