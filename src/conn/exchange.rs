@@ -81,7 +81,7 @@ impl Exchange {
                 let taken = length.saturating_sub(kept);
                 let delivery = self.delivery(&head, site);
                 let decision = site.decide(&head, self.entrance, now);
-                (self.go_on(decision, delivery, site, outbox, now), taken)
+                (self.act_on(decision, delivery, site, outbox, now), taken)
             }
             Err(error) => {
                 let answer = Response::text(error.status(), error.to_string());
@@ -92,7 +92,7 @@ impl Exchange {
         }
     }
 
-    fn go_on(
+    fn act_on(
         mut self: Box<Self>,
         decision: Decision,
         delivery: Delivery,
@@ -114,14 +114,16 @@ impl Exchange {
                 if expects_continue {
                     outbox.end().extend_from_slice(http::CONTINUE);
                 }
-                Posting::new(self, channel, body, delivery, site, now).begin(site, outbox, now)
+                let posting = Box::new(Posting::new(self, channel, body, delivery, site, now));
+                // Even of no bytes: a body may be complete before its first one.
+                posting.receive(&[], site, outbox, now).0
             }
             Decision::Ask(question) => State::Waiting(Box::new(Waiting::for_answer(
                 self,
                 Event::Asks(question),
                 delivery,
-                now,
                 site,
+                now,
             ))),
         }
     }

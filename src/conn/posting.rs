@@ -39,11 +39,6 @@ impl Posting {
         Self { exchange, channel, body, delivery, deadline: now.since_start + site.limits.body }
     }
 
-    /// A body may be complete before its first byte: an empty one.
-    pub(super) fn begin(self, site: &Site, outbox: &mut Outbox, now: Now) -> State {
-        Box::new(self).receive(&[], site, outbox, now).0
-    }
-
     /// Takes bytes of the body; what is behind it is left to the next state.
     pub(super) fn receive(
         mut self: Box<Self>,
@@ -56,7 +51,7 @@ impl Posting {
             Ok((taken, false)) => (State::Posting(self), taken),
             Ok((taken, true)) => {
                 let event = Event::Publish { channel: self.channel, body: self.body.into_bytes() };
-                let waiting = Waiting::for_answer(self.exchange, event, self.delivery, now, site);
+                let waiting = Waiting::for_answer(self.exchange, event, self.delivery, site, now);
                 (State::Waiting(Box::new(waiting)), taken)
             }
             Err(error) => {

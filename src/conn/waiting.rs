@@ -52,8 +52,8 @@ impl Waiting {
         exchange: Box<Exchange>,
         event: Event,
         delivery: Delivery,
-        now: Now,
         site: &Site,
+        now: Now,
     ) -> Self {
         let request = Request::Plain(exchange, delivery);
         let deadline = now.since_start + site.limits.handshake;
