@@ -142,6 +142,7 @@ impl Log {
                     return true;
                 }
             }
+            // All ready cursors have got that far; where there is none, nobody is waited for.
             self.settled = if self.ready == 0 { self.end() } else { self.pass.target };
             if self.settled >= self.end() {
                 self.pass.queued = false;

@@ -1,9 +1,9 @@
 //! From the logs to the sockets.
 //!
 //! What to notice:
-//! * A socket that is writable stands at a frame boundary of the logs, for whoever is inside a frame got
-//!   there by a write that filled the socket. Only `resume` meets one that is both, and it comes before all
-//!   else that writes.
+//! * Whoever is inside a frame of a log has a full socket: it got there by a write that came short. So what
+//!   is writable may be written anything, but for the moment at which a full socket has room again: there
+//!   `resume` comes before all else that writes.
 //! * A turn delivers a few slices and no more: a flood on one channel delays the others, and whoever
 //!   connects, by a turn's share and not by the flood.
 //! * Laggards are closed behind the deliveries of a turn. So nobody is closed for messages of this turn
