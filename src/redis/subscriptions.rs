@@ -2,7 +2,7 @@
 //!
 //! What to notice:
 //! * A wish is a state, not a command. Wanted, unwanted and wanted again within one turn costs
-//!   nothing; what differs from the facts when the line is free goes out in one round.
+//!   nothing; what differs from the facts when a round is answered goes out in the next.
 //! * One round at a time, of at most 1,000 names: Redis, too, has other things to do, and while an
 //!   answer is on its way a channel has no other command that it could belong to.
 //! * One denied name denies its whole SUBSCRIBE, and Redis does not say which. So each has a command
