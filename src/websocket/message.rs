@@ -163,11 +163,11 @@ impl Assembler {
             if event.is_some() {
                 return Ok((all - rest.len(), event));
             }
-            if self.partial.as_ref().is_some_and(|partial| partial.is_lent()) {
+            if self.partial.as_ref().is_some_and(|partial| partial.has_event()) {
                 break;
             }
         }
-        let event = self.partial.as_ref().map_or(Ok(None), |partial| partial.lent())?;
+        let event = self.partial.as_ref().map_or(Ok(None), |partial| partial.lend())?;
         Ok((all - rest.len(), event))
     }
 
@@ -187,7 +187,7 @@ impl Assembler {
     }
 
     /// Takes one header, or more of one payload. The event is one that lies whole in `rest`; one
-    /// that was completed in the box is [lent](Partial::lent) from there.
+    /// that was completed in the box is [lent](Partial::lend) from there.
     fn step<'b>(
         &mut self,
         rest: &mut &'b mut [u8],

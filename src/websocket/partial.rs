@@ -109,13 +109,13 @@ impl Partial {
         Ok(true)
     }
 
-    /// Whether an event is complete in here, to be lent out until the next call.
-    pub(super) fn is_lent(&self) -> bool {
+    /// Whether an event is complete in here.
+    pub(super) fn has_event(&self) -> bool {
         matches!(&self.piece, Piece::Frame(frame) if frame.is_complete())
     }
 
-    /// The event that is complete in here.
-    pub(super) fn lent(&self) -> Result<Option<Event<'_>>, MessageError> {
+    /// Lends out the event that is complete in here, until the next call.
+    pub(super) fn lend(&self) -> Result<Option<Event<'_>>, MessageError> {
         let Piece::Frame(frame) = &self.piece else { return Ok(None) };
         if !frame.is_complete() {
             return Ok(None);
@@ -256,14 +256,14 @@ mod tests {
             (false, Opcode::Continuation, b"", 3, 2),
             (true, Opcode::Continuation, b"lo", 5, 3),
         ] {
-            assert!(!partial.is_lent());
+            assert!(!partial.has_event());
             partial.enter(header(fin, opcode, [0; 4]), piece.len(), None);
             assert_eq!(partial.take(&mut &mut piece.to_vec()[..]), Ok(true));
             let message = partial.message.as_ref().unwrap();
             assert_eq!((message.payload.len(), message.fragments), (bytes, fragments));
         }
         let expected = Event::Message { kind: Kind::Text, payload: b"Hello" };
-        assert_eq!(partial.lent(), Ok(Some(expected)));
+        assert_eq!(partial.lend(), Ok(Some(expected)));
     }
 
     #[test]
@@ -272,12 +272,12 @@ mod tests {
         partial.enter(header(true, Opcode::Ping, [1, 2, 3, 4]), 6, None);
         partial.take(&mut &mut [b'a' ^ 1][..]).unwrap();
         partial.take(&mut &mut [b'b' ^ 2, b'c' ^ 3][..]).unwrap();
-        assert!(!partial.is_lent());
+        assert!(!partial.has_event());
         let mut more = [b'd' ^ 4, b'e' ^ 1, b'f' ^ 2, b'X'];
         let mut rest = &mut more[..];
         partial.take(&mut rest).unwrap();
         assert_eq!(rest, b"X");
-        assert_eq!(partial.lent(), Ok(Some(Event::Ping(b"abcdef"))));
+        assert_eq!(partial.lend(), Ok(Some(Event::Ping(b"abcdef"))));
         assert!(partial.message.is_none());
     }
 
@@ -287,14 +287,14 @@ mod tests {
         partial.enter(header(false, Opcode::Binary, [0; 4]), 1, None);
         partial.take(&mut &mut [7][..]).unwrap();
         partial.enter(header(true, Opcode::Ping, [0; 4]), 0, None);
-        assert!(partial.is_lent());
+        assert!(partial.has_event());
         partial.free_lent();
-        assert!(!partial.is_lent() && !partial.is_empty());
+        assert!(!partial.has_event() && !partial.is_empty());
         assert_eq!(partial.take(&mut &mut [][..]), Ok(false));
         partial.enter(header(true, Opcode::Continuation, [0; 4]), 0, None);
         partial.take(&mut &mut [][..]).unwrap();
         let expected = Event::Message { kind: Kind::Binary, payload: &[7] };
-        assert_eq!(partial.lent(), Ok(Some(expected)));
+        assert_eq!(partial.lend(), Ok(Some(expected)));
         partial.free_lent();
         assert!(partial.is_empty());
     }
