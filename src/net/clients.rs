@@ -29,16 +29,11 @@ impl Server {
     pub(super) fn accept(&mut self, now: Now) {
         for index in 0..self.listeners.len() {
             for _ in 0..self.site.limits.accepts {
-                let (operators, clients) = (self.operators, self.clients());
-                let most_accepted = self.most_accepted();
-                let Some(listener) = self.listeners.get_mut(index) else { break };
+                let Some(listener) = self.listeners.get(index) else { break };
                 let is_admin = listener.is_admin();
-                let is_full = if is_admin {
-                    operators >= self.site.limits.operators
-                } else {
-                    clients >= most_accepted
-                };
-                if is_full {
+                let must_wait = self.must_wait(is_admin);
+                let Some(listener) = self.listeners.get_mut(index) else { break };
+                if must_wait {
                     listener.pause(now, &self.site.limits);
                     break;
                 }
@@ -50,10 +45,14 @@ impl Server {
         }
     }
 
-    /// Who comes above the limit is told so, which takes a descriptor for a moment. When those are in
-    /// use too, newcomers wait in the kernel's queue.
-    fn most_accepted(&self) -> usize {
-        self.site.max_connections.saturating_add(self.site.limits.refusals)
+    /// Whether newcomers have to wait in the kernel's queue. A client above the limit is told so, which
+    /// takes a descriptor for a moment: it waits when those are in use too.
+    fn must_wait(&self, is_admin: bool) -> bool {
+        let limits = &self.site.limits;
+        if is_admin {
+            return self.operators >= limits.operators;
+        }
+        self.clients() >= self.site.max_connections.saturating_add(limits.refusals)
     }
 
     /// Connections that are no operators'.
@@ -147,7 +146,7 @@ impl Server {
             }
             return self.over.push(id);
         }
-        if peer.has_input() && !std::mem::replace(&mut peer.is_again, true) {
+        if peer.has_input() && !std::mem::replace(&mut peer.is_on_again, true) {
             self.again.push(id);
         }
         if let Some(deadline) = peer.unarmed_deadline() {

@@ -221,7 +221,7 @@ impl Server {
         let now = self.clock.now();
         for id in std::mem::take(&mut self.again) {
             if let Some(peer) = self.peers.get_mut(id) {
-                peer.is_again = false;
+                peer.is_on_again = false;
             }
             self.serve(id, now);
         }

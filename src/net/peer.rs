@@ -40,8 +40,8 @@ pub(super) struct Peer {
     pub(super) tap: Tap,
     /// The time of the one entry in the timers that counts.
     armed: Option<Duration>,
-    /// It stands on the list of those who have more input.
-    pub(super) is_again: bool,
+    /// It stands on the list `again`, of those who have more input.
+    pub(super) is_on_again: bool,
 }
 
 impl Peer {
@@ -57,7 +57,7 @@ impl Peer {
             is_joined: false,
             tap: Tap::default(),
             armed: None,
-            is_again: false,
+            is_on_again: false,
         }
     }
 

@@ -95,7 +95,7 @@ impl Server {
         if !self.broadcast.has_deliveries() {
             self.close_everybody(now);
         }
-        self.reap();
+        self.reap(); // whom that has ended is not counted any more
         if self.clients() == 0 || until <= now.since_start {
             if self.clients() > 0 {
                 log::warn!("{} connections did not end in time", self.clients());
