@@ -6,8 +6,9 @@
 //!   net does, written a second time, and only who changes net can see to it that it stays so. What is
 //!   missing is what only a system needs: the poll, errors by their names, signals, the log.
 //! * A wire can be asked whether there is something to read, so nothing is remembered of edges: whom net
-//!   keeps on its `again` list is ready here in the next turn, with the others. But that it has been *filled* it remembers as a socket's owner does in net: whoever is inside a frame
-//!   must not be written to before [`Server::resume`] has ended that.
+//!   keeps on its `again` list is ready here in the next turn, with the others. But that it has been *filled*
+//!   it remembers as a socket's owner does in net: whoever is inside a frame must not be written to before
+//!   [`Server::resume`] has ended that.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
