@@ -352,8 +352,11 @@ impl Site {
             let origin = head.fields.single("Origin").ok().flatten().unwrap_or(b"none");
             let origin = String::from_utf8_lossy(origin);
             let what = format_args!(
+                // Without the query: pages have their tokens there.
                 "refused {} {:.200} (origin: {origin:.200}): {}",
-                head.method, head.target, text,
+                head.method,
+                head.target.split('?').next().unwrap_or_default(),
+                text,
             );
             // Each text is one cause; all of them are the program's own.
             self.quiet.borrow_mut().say(log::Level::Info, text, what, now);

@@ -64,6 +64,7 @@ fn transcript(text: &str) -> Result<Input, String> {
             What::Sent(bytes) => (From::Server, bytes),
             What::ReceivedEnd | What::SentEnd | What::Gone | What::Reads(_) => continue,
             What::Bus(_) | What::Time(_) | What::Command(_) => continue,
+            What::Connects | What::Reset | What::NotWhole { .. } => continue,
         };
         let place = talks.iter().position(|(client, _)| client == entry.client);
         let place = place.unwrap_or_else(|| {

@@ -49,7 +49,7 @@ impl Server {
     pub(super) fn say_awake(&mut self, now: Now) {
         let Some(line) = self.awake.as_mut().and_then(|awake| awake.line(now)) else { return };
         if let Some(channel) = self.hub.id(AWAKE) {
-            tap::event(now, &Bus::Message(AWAKE, line.as_bytes().into()));
+            tap::event(now, &Bus::Message(AWAKE.into(), line.as_bytes().into()));
             self.append(channel, line.as_bytes(), now);
         }
     }

@@ -146,7 +146,7 @@ impl Server {
         if self.is_local(channel) {
             self.hub.acknowledged(channel.as_str());
         } else if let Some(redis) = &mut self.redis {
-            tap::event(now, &Bus::Subscribe(channel.as_str()));
+            tap::event(now, &Bus::Subscribe(channel.as_str().into()));
             redis.link.machine.subscribe(channel, now);
         }
     }
@@ -155,7 +155,7 @@ impl Server {
         if !self.is_local(channel)
             && let Some(redis) = &mut self.redis
         {
-            tap::event(now, &Bus::Unsubscribe(channel.as_str()));
+            tap::event(now, &Bus::Unsubscribe(channel.as_str().into()));
             redis.link.machine.unsubscribe(channel, now);
         }
     }
@@ -218,13 +218,16 @@ impl Server {
                 LinkEvent::Connect => redis.connect(Asker::Link, self.poll.registry(), now),
                 LinkEvent::Disconnect => redis.link.disconnect(),
                 LinkEvent::Message { channel, payload } => {
-                    tap::event(now, &Bus::Message(channel.as_str(), payload.as_slice().into()));
+                    tap::event(
+                        now,
+                        &Bus::Message(channel.as_str().into(), payload.as_slice().into()),
+                    );
                     if let Some(id) = self.hub.id(channel.as_str()) {
                         self.append(id, &payload, now);
                     }
                 }
                 LinkEvent::Subscribed(channel) => {
-                    tap::event(now, &Bus::Subscribed(channel.as_str()));
+                    tap::event(now, &Bus::Subscribed(channel.as_str().into()));
                     self.hub.acknowledged(channel.as_str());
                 }
                 LinkEvent::Live => self.on_live(now),
@@ -298,7 +301,7 @@ impl Server {
 
     /// Redis will not give us this channel (any more): nobody is left sitting on a dead one.
     fn on_denied(&mut self, channel: &Channel, now: Now) {
-        tap::event(now, &Bus::Denied(channel.as_str()));
+        tap::event(now, &Bus::Denied(channel.as_str().into()));
         let Some(id) = self.hub.denied(channel.as_str()) else { return };
         let subscribers: Vec<_> = self.broadcast.subscribers(id).collect();
         for client in subscribers {

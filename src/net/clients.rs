@@ -78,7 +78,7 @@ impl Server {
         self.operators += usize::from(entrance.is_admin);
         let id = self.peers.insert(Peer::new(socket, conn, entrance.is_admin));
         let Some(peer) = self.peers.get_mut(id) else { return };
-        peer.tap = Tap::new(&id.data());
+        peer.tap = Tap::new(&id.data(), now);
         // Both interests, once. An edge costs nothing while nobody waits for it, and no system call
         // is needed later, when a write comes short.
         let interests = Interest::READABLE | Interest::WRITABLE;

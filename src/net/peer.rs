@@ -177,7 +177,10 @@ impl Peer {
         match error.kind() {
             io::ErrorKind::WouldBlock => would_block(self),
             io::ErrorKind::Interrupted => {}
-            _ => self.is_broken = true,
+            _ => {
+                self.tap.reset();
+                self.is_broken = true;
+            }
         }
     }
 

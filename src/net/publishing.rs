@@ -34,7 +34,7 @@ impl Server {
         if !self.is_serving() {
             return Some(unavailable("not published: the server is going away"));
         }
-        tap::event(now, &Bus::Publish(channel.as_str(), body.into()));
+        tap::event(now, &Bus::Publish(channel.as_str().into(), body.into()));
         let Some(redis) = &mut self.redis else {
             if self.broadcast.is_full() {
                 return Some(unavailable(

@@ -20,9 +20,10 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::Server;
+use super::{Server, tap};
 use crate::hub::ClientId;
 use crate::now::Now;
+use crate::trace::bus::Bus;
 use crate::websocket::close::CloseCode;
 
 /// How far the end has come.
@@ -50,6 +51,8 @@ impl Server {
     pub(super) fn on_signals(&mut self, now: Now) {
         let pending: Vec<i32> = self.signals.pending().collect();
         for signal in pending {
+            let is_interrupt = signal == Signal::INT.as_raw();
+            tap::event(now, &Bus::Signal { is_interrupt });
             self.on_signal(signal, now);
         }
     }

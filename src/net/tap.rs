@@ -27,8 +27,10 @@ pub(super) struct Tap(Option<Box<(String, Wire)>>);
 
 impl Tap {
     /// A tap on a connection that has just been accepted, if anybody wants to see it.
-    pub(super) fn new(client: &dyn fmt::Debug) -> Self {
-        Self(is_wanted().then(|| Box::new((format!("{client:?}"), Wire::default()))))
+    pub(super) fn new(client: &dyn fmt::Debug, now: Now) -> Self {
+        let mut tap = Self(is_wanted().then(|| Box::new((format!("{client:?}"), Wire::default()))));
+        tap.listen(now, |_, say| say(format_args!("< connects")));
+        tap
     }
 
     /// What was read, to be shown before it is unmasked where it lies.
@@ -39,6 +41,13 @@ impl Tap {
     /// The client has ended its side.
     pub(super) fn received_end(&mut self, now: Now) {
         self.listen(now, Wire::received_end);
+    }
+
+    /// A system call failed: there is nobody any more.
+    pub(super) fn reset(&mut self) {
+        if let Some((client, wire)) = self.0.as_deref_mut() {
+            wire.reset(&mut |line| log::trace!(target: TARGET, "{client} {line}"));
+        }
     }
 
     /// Exactly what the socket took.

@@ -8,14 +8,18 @@
 //! * What is made up is dots, and never more than [`MOST_MADE_UP`].
 
 use super::escape::{unescape, unhex};
+use super::side::SHOWN_BYTES;
 use crate::websocket::frame::Opcode;
 use crate::websocket::mask::Mask;
 
 /// RFC 6455 section 5.7: the key of its own example.
 const KEY: Mask = Mask([0x37, 0xfa, 0x21, 0x3d]);
 
-/// The most bytes that are made up of one payload.
-const MOST_MADE_UP: usize = 16 << 20;
+/// The most bytes that are made up.
+pub(super) const MOST_MADE_UP: usize = 16 << 20;
+
+/// What is said of a line that holds too little.
+pub(super) const NOT_WHOLE: &str = "not all of this is shown, so it cannot be sent again";
 
 /// A frame but for its payload.
 pub(super) struct Frame {
@@ -62,7 +66,7 @@ impl Frame {
             let bytes = close(text)?;
             (u64::try_from(bytes.len()).unwrap_or(u64::MAX), bytes)
         } else if self.is_compressed && text.ends_with('…') {
-            return Err("compressed bytes of which a part is missing cannot be sent again");
+            return Err(NOT_WHOLE);
         } else {
             payload(text, missing)?
         };
@@ -123,7 +127,11 @@ pub(super) fn payload(text: &str, missing: u64) -> Result<(u64, Vec<u8>), &'stat
     let left = length.checked_sub(missing).and_then(|came| came.checked_sub(here));
     match left {
         Some(0) => {}
-        Some(left) if is_part => bytes.extend(made_up(left)?),
+        Some(left) if is_part => {
+            bytes.extend(cut_character(bytes.len(), left));
+            let here = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            bytes.extend(made_up((length - missing).saturating_sub(here))?);
+        }
         Some(_) | None => return Err("the length is not that of the bytes"),
     }
     Ok((length, bytes))
@@ -132,7 +140,7 @@ pub(super) fn payload(text: &str, missing: u64) -> Result<(u64, Vec<u8>), &'stat
 /// Text in quotes, or hexadecimal.
 pub(super) fn shown(text: &str) -> Result<Vec<u8>, &'static str> {
     if text.ends_with('…') {
-        return Err("not all of this is shown, so it cannot be sent again");
+        return Err(NOT_WHOLE);
     }
     let Some(text) = text.strip_prefix('"') else {
         return unhex(text).ok_or("this is no line of the notation");
@@ -150,6 +158,17 @@ pub(super) fn quoted_end(text: &str) -> Option<usize> {
         is_escaped = byte == b'\\' && !is_escaped;
         ends
     })
+}
+
+/// A character that is not shown because it goes on behind what is: that there was one follows from how
+/// little is shown.
+fn cut_character(shown: usize, left: u64) -> &'static [u8] {
+    match (SHOWN_BYTES.checked_sub(shown), left) {
+        (Some(1), 2..) => "é".as_bytes(),
+        (Some(2), 3..) => "…".as_bytes(),
+        (Some(3), 4..) => "🌍".as_bytes(),
+        (_, _) => &[],
+    }
 }
 
 /// So many bytes that were not shown.

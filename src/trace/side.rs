@@ -10,6 +10,7 @@ use std::fmt;
 
 use super::Say;
 use super::escape::{escape, hex};
+use super::redact;
 use crate::http::HttpError;
 use crate::websocket::form::Form;
 use crate::websocket::frame::{self, FrameHeader, MAX_CONTROL_BYTES, Opcode};
@@ -17,7 +18,10 @@ use crate::websocket::mask::Mask;
 
 /// How much of a payload is shown: a control frame whole, for the reason in a Close is what one
 /// looks for.
-const SHOWN_BYTES: usize = MAX_CONTROL_BYTES;
+pub(super) const SHOWN_BYTES: usize = MAX_CONTROL_BYTES;
+
+/// How much is shown of what is no head, or not yet.
+const SHOWN_OF_HEAD: usize = 1024;
 
 /// The most that is kept of a head: one byte more than a request's may have, which `http` refuses.
 const MAX_HEAD_BYTES: usize = 8193;
@@ -53,8 +57,8 @@ pub(super) enum Next {
 /// A payload that is passing.
 #[derive(Debug)]
 struct Payload {
-    /// How its line begins, until that is said.
-    label: Option<String>,
+    /// How its line begins.
+    label: String,
     notation: Notation,
     mask: Mask,
     length: u64,
@@ -104,26 +108,22 @@ impl Side {
 
     /// A payload begins; what is untold is its header.
     pub(super) fn begin(&mut self, name: &str, notation: Notation, length: u64) {
-        let label = Some(format!("{} {name}", self.mark));
+        let label = format!("{} {name}", self.mark);
         let (mask, header) = (Mask([0; 4]), self.untold.len());
         self.payload = Some(Payload { label, notation, mask, length, left: length, header });
     }
 
-    /// Says the line of a payload as soon as all is there that will be shown, and counts the rest.
+    /// Keeps of a payload what will be shown, counts the rest, and says its line when all of it is here.
     fn pass_payload(&mut self, rest: &mut &[u8], say: &mut Say<'_>) {
         let Some(payload) = &mut self.payload else { return };
         let here = usize::try_from(payload.left).map_or(rest.len(), |left| left.min(rest.len()));
         let (data, behind) = rest.split_at_checked(here).unwrap_or((rest, &[]));
         *rest = behind;
         payload.left = payload.left.saturating_sub(u64::try_from(here).unwrap_or(u64::MAX));
-        if payload.label.is_some() {
-            let room = (payload.header + SHOWN_BYTES).saturating_sub(self.untold.len());
-            self.untold.extend(data.iter().take(room));
-            if payload.left == 0 || here >= room {
-                payload.say(std::mem::take(&mut self.untold), say);
-            }
-        }
+        let room = (payload.header + SHOWN_BYTES).saturating_sub(self.untold.len());
+        self.untold.extend(data.iter().take(room));
         if payload.left == 0 {
+            payload.say(std::mem::take(&mut self.untold), say);
             self.payload = None;
         }
     }
@@ -202,8 +202,12 @@ impl Side {
 
     /// From now on nobody reads this direction, and what no line has told is not read either.
     pub(super) fn ignore(&mut self) {
-        self.ignored = self.ignored.saturating_add(std::mem::take(&mut self.untold).len());
-        self.payload = None;
+        let untold = std::mem::take(&mut self.untold).len();
+        let came = self.payload.take().map_or(untold, |payload| {
+            let came = usize::try_from(payload.length.saturating_sub(payload.left));
+            payload.header.saturating_add(came.unwrap_or(usize::MAX))
+        });
+        self.ignored = self.ignored.saturating_add(came);
         self.next = Next::Nothing;
     }
 
@@ -226,16 +230,17 @@ impl Side {
 
     /// A head or a header as far as it came.
     fn beginning(&self, bytes: &[u8]) -> String {
-        let shown = bytes.get(..SHOWN_BYTES).unwrap_or(bytes);
+        let is_request = self.next == Next::Head && self.mark == '<';
+        let head = if is_request { redact::head(bytes) } else { bytes.to_vec() };
+        let shown = head.get(..SHOWN_OF_HEAD).unwrap_or(&head);
         let notation = if self.next == Next::Frame { Notation::Hex } else { Notation::Text };
-        show(notation, shown, shown.len() < bytes.len())
+        show(notation, shown, shown.len() < head.len())
     }
 }
 
 impl Payload {
     /// Says the line, if there is one to say; `bytes` are the header and what came of the payload.
     fn say(&mut self, mut bytes: Vec<u8>, say: &mut Say<'_>) {
-        let Some(label) = self.label.take() else { return };
         let shown = bytes.get_mut(self.header..).unwrap_or_default();
         self.mask.apply(0, shown);
         let is_part = usize::try_from(self.length).map_or(true, |length| shown.len() < length);
@@ -251,7 +256,7 @@ impl Payload {
                 format!(" {}{}", self.length, show(notation, shown, is_part))
             }
         };
-        say(format_args!("{label}{rest}"));
+        say(format_args!("{}{rest}", self.label));
     }
 }
 

@@ -5,7 +5,8 @@
 //!   what was cut off. So a person can write one, change one, or take one out.
 //! * What the notation does not keep is made up and does not matter: the masking key, the end of a
 //!   payload of which the beginning is shown, the value of a field that may be a secret.
-//! * What cannot be made up (the rest of compressed bytes) is an error, not a guess.
+//! * What cannot be made up, the rest of compressed bytes or of a head that is none, is told as that,
+//!   and not guessed.
 //!
 //! ```text
 //!   transcript = *( line LF )
@@ -19,16 +20,22 @@
 //!   note       = "#" text / empty                     for the reader
 //! ```
 //!
-//! Where there is one client, it needs no name. The log names each, as `1v1`. Two things only a person
+//! Some things are not in the notation, and a conversation that hangs on them is not the same when it is
+//! played: what happened first within a second; that a header, or a compressed message, came in pieces; that
+//! a socket took no more for a while; extensions and trailers of chunks; what was hidden, as a token that was
+//! presented; and what `/metrics` counts.
+//!
+//! Where there is one client, it needs no name, and who is not said to connect does so with its first line. The log names each, as `1v1`. Two things only a person
 //! writes: bytes as they are, and `< reads nothing`, `< reads 3 bytes`, `< reads on`, for what becomes of
 //! a client that does not read. What passes between the server and its bus is [`Bus`].
 
+use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
 use super::bus::Bus;
 use super::escape::unescape;
-use super::piece::{Frame, made_up, payload, quoted_end, shown};
+use super::piece::{Frame, MOST_MADE_UP, NOT_WHOLE, made_up, payload, quoted_end, shown};
 
 /// One thing that a transcript tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +55,15 @@ pub enum What<'t> {
     Received(Vec<u8>),
     /// These bytes went to the client.
     Sent(Vec<u8>),
+    /// Bytes of which not all are shown, and which cannot be made up.
+    NotWhole {
+        /// They came from the client.
+        is_inbound: bool,
+    },
+    /// The client was accepted.
+    Connects,
+    /// The client has gone without an end.
+    Reset,
     /// The client sends nothing more.
     ReceivedEnd,
     /// The server sends nothing more.
@@ -84,32 +100,71 @@ impl fmt::Display for Unreadable {
 /// ```
 /// use barewire::trace::transcript::{What, read};
 ///
-/// let entries = read("# A ping in a client's frame, and its answer.\n< ping 2 \"hi\"\n> pong 2 \"hi\"\n").unwrap();
+/// let text = "# A ping in a client's frame, and its answer.\n< ping 2 \"hi\"\n> pong 2 \"hi\"\n";
+/// let entries = read(text).unwrap();
 /// assert_eq!(entries[0].what, What::Received(b"\x89\x82\x37\xfa\x21\x3d\x5f\x93".to_vec()));
 /// assert_eq!(entries[1].what, What::Sent(b"\x8a\x02hi".to_vec()));
 /// ```
 ///
 /// # Errors
-/// The first line that is none of the notation, or holds too little to be sent again.
+/// The first line that is none of the notation, or with which it is more than 16 MiB.
 pub fn read(text: &str) -> Result<Vec<Entry<'_>>, Unreadable> {
     let lines: Vec<Line<'_>> = text.lines().map(Line::of).collect();
+    let missing = missing(&lines);
+    let mut missing = missing.iter();
     let mut entries = Vec::new();
     let mut rest = lines.as_slice();
+    let mut room = MOST_MADE_UP;
     while let Some((line, behind)) = rest.split_first() {
+        let number = lines.len() - behind.len();
+        let before = rest.len();
         rest = behind;
-        let number = lines.len() - rest.len();
         let wrong = |why| Unreadable { line: number, why };
+        let never_came = missing.next().copied().unwrap_or_default();
         let (client, what) = match *line {
             Line::Note => continue,
             Line::Other => return Err(wrong("a line begins with < > ! @ $ or #")),
             Line::Command(text) => ("", What::Command(text)),
             Line::Time(text) => ("", What::Time(time(text).map_err(wrong)?)),
             Line::Bus(text) => ("", What::Bus(Bus::read(text).map_err(wrong)?)),
-            Line::Passed(side, text) => (side.client, side.what(text, &mut rest).map_err(wrong)?),
+            Line::Passed(side, text) => {
+                (side.client, side.what(text, never_came, &mut rest).map_err(wrong)?)
+            }
         };
+        if let What::Received(bytes) | What::Sent(bytes) = &what {
+            let left = room.checked_sub(bytes.len());
+            room = left.ok_or_else(|| wrong("that is more than can be made up"))?;
+        }
+        // The fields of a head were read with it.
+        missing.by_ref().take(before - 1 - rest.len()).for_each(drop);
         entries.push(Entry { line: number, client, what });
     }
     Ok(entries)
+}
+
+/// A line of a log without what stands before it there.
+#[must_use]
+pub fn without_prefix(line: &str) -> &str {
+    let (time, rest) = line.split_at_checked(20).unwrap_or(("", line));
+    let marked = rest.strip_prefix(" TRACE barewire::wire: ").filter(|_| time.ends_with('Z'));
+    marked.unwrap_or(line)
+}
+
+/// How much of what each line begins never came, as the next line of its side says.
+fn missing(lines: &[Line<'_>]) -> Vec<u64> {
+    let mut next = HashMap::new();
+    let mut missing: Vec<u64> = Vec::with_capacity(lines.len());
+    for line in lines.iter().rev() {
+        let Line::Passed(side, text) = line else {
+            missing.push(0);
+            continue;
+        };
+        let cut_off = next.insert(*side, *text).and_then(|text| text.strip_prefix("cut off, "));
+        let bytes = cut_off.and_then(|text| number_of_bytes(text.strip_suffix(" missing")?));
+        missing.push(bytes.unwrap_or(0));
+    }
+    missing.reverse();
+    missing
 }
 
 fn time(text: &str) -> Result<Duration, &'static str> {
@@ -135,7 +190,7 @@ enum Line<'t> {
 }
 
 /// One direction of one client.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Side<'t> {
     client: &'t str,
     is_inbound: bool,
@@ -143,16 +198,17 @@ struct Side<'t> {
 
 impl<'t> Line<'t> {
     fn of(line: &'t str) -> Self {
-        let line = line.split_once("barewire::wire: ").map_or(line, |(_, line)| line).trim_end();
+        let line = without_prefix(line).trim_end();
         let (first, text) = line.split_once(' ').unwrap_or((line, ""));
         match first {
             "<" | ">" => Self::Passed(Side { client: "", is_inbound: first == "<" }, text),
             "!" => Self::Bus(text),
             "@" => Self::Time(text),
             "$" => Self::Command(text.strip_prefix("barewire").unwrap_or_default().trim_start()),
-            // And whatever else the log tells, behind its time.
             _ if line.is_empty() || line.starts_with('#') => Self::Note,
+            // And whatever else the log tells, behind its time; or of itself, in brackets.
             time if time.len() == 20 && time.ends_with('Z') => Self::Note,
+            _ if line.starts_with('(') => Self::Note,
             client => match text.split_once(' ') {
                 Some((mark @ ("<" | ">"), text)) => {
                     Self::Passed(Side { client, is_inbound: mark == "<" }, text)
@@ -165,11 +221,18 @@ impl<'t> Line<'t> {
 
 impl<'t> Side<'t> {
     /// What one line tells of this side, and the lines behind it if it is the first of a head.
-    fn what(self, text: &str, rest: &mut &[Line<'_>]) -> Result<What<'t>, &'static str> {
+    fn what(
+        self,
+        text: &str,
+        missing: u64,
+        rest: &mut &[Line<'_>],
+    ) -> Result<What<'t>, &'static str> {
         match text {
             "end" if self.is_inbound => return Ok(What::ReceivedEnd),
             "end" => return Ok(What::SentEnd),
-            "gone" => return Ok(What::Gone),
+            "gone" if !self.is_inbound => return Ok(What::Gone),
+            "connects" if self.is_inbound => return Ok(What::Connects),
+            "reset" if self.is_inbound => return Ok(What::Reset),
             "reads nothing" => return Ok(What::Reads(0)),
             "reads on" => return Ok(What::Reads(usize::MAX)),
             _ => {}
@@ -179,7 +242,10 @@ impl<'t> Side<'t> {
         }
         let bytes = match first_line(text, self.is_inbound) {
             Some(first) => self.head(first, rest)?,
-            None => self.piece(text, rest)?,
+            None => match self.piece(text, missing) {
+                Err(NOT_WHOLE) => return Ok(What::NotWhole { is_inbound: self.is_inbound }),
+                bytes => bytes?,
+            },
         };
         Ok(if self.is_inbound { What::Received(bytes) } else { What::Sent(bytes) })
     }
@@ -200,7 +266,7 @@ impl<'t> Side<'t> {
     }
 
     /// Bytes as they are, a part of a body, or a frame.
-    fn piece(self, text: &str, rest: &[Line<'_>]) -> Result<Vec<u8>, &'static str> {
+    fn piece(self, text: &str, missing: u64) -> Result<Vec<u8>, &'static str> {
         if let Some(bytes) = text.strip_prefix("ignored ").and_then(number_of_bytes) {
             return made_up(bytes);
         }
@@ -221,7 +287,6 @@ impl<'t> Side<'t> {
         if text == "last chunk" {
             return Ok(b"0\r\n\r\n".to_vec());
         }
-        let missing = self.missing(rest);
         if let Some(text) = text.strip_prefix("body ") {
             return payload(text, missing).map(|(_, bytes)| bytes);
         }
@@ -234,21 +299,6 @@ impl<'t> Side<'t> {
             Some((frame, text)) => frame.encode(text, missing, self.is_inbound),
             None => shown(text),
         }
-    }
-
-    /// How much of what this line begins never came, as a later line says.
-    fn missing(self, rest: &[Line<'_>]) -> u64 {
-        let next = rest.iter().find_map(|line| match line {
-            Line::Passed(side, text) if *side == self => Some(*text),
-            Line::Passed(..)
-            | Line::Bus(_)
-            | Line::Time(_)
-            | Line::Command(_)
-            | Line::Note
-            | Line::Other => None,
-        });
-        let cut_off = next.and_then(|text| text.strip_prefix("cut off, "));
-        cut_off.and_then(|text| number_of_bytes(text.strip_suffix(" missing")?)).unwrap_or(0)
     }
 }
 
@@ -347,6 +397,46 @@ mod tests {
     }
 
     #[test]
+    fn a_character_that_was_cut_is_made_up_by_one_that_is_cut_there_too() {
+        for (shown, cut) in [(124, "é"), (123, "…"), (122, "🌍"), (125, "."), (60, ".")] {
+            let bytes = received(&format!("< body 200 \"{}\"…", "a".repeat(shown)));
+            assert_eq!(bytes.len(), 200);
+            assert!(bytes[shown..].starts_with(cut.as_bytes()), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_made_up_is_told_as_that() {
+        let not_whole = |is_inbound| Ok(What::NotWhole { is_inbound });
+        assert_eq!(one("< compressed text 300 f2 48 …"), not_whole(true));
+        assert_eq!(one("> compressed text 300 f2 48 …"), not_whole(false));
+        assert_eq!(one("< ?? \"GET\"…: too long"), not_whole(true));
+        assert_eq!(one("< cut off after \"GET\"…"), not_whole(true));
+    }
+
+    #[test]
+    fn a_client_cannot_write_a_line_of_the_log() {
+        for line in [
+            "2026-11-26T20:07:37Z INFO  barewire::site: refused GET / (origin: http://a barewire::wire: 9v9 < end)",
+            "2026-11-26T20:07:37Z INFO  barewire: a 2026-11-26T20:07:37Z TRACE barewire::wire: 9v9 < end",
+            "(3 lines of log were dropped: nobody read them)",
+        ] {
+            assert_eq!(read(line), Ok(Vec::new()), "{line}");
+        }
+        let line = "2026-11-26T20:07:37Z TRACE barewire::wire: 1v1 < text 25 \"barewire::wire: 1v9 < end\"";
+        assert_eq!(read(line).unwrap()[0].client, "1v1");
+        assert_eq!(received("< text 4 \"a: b\"").len(), 10);
+    }
+
+    #[test]
+    fn all_that_is_made_up_together_has_a_limit() {
+        let line = format!("< body {} \"a\"…\n", 1 << 20);
+        assert_eq!(read(&line.repeat(16)).unwrap().len(), 16);
+        let error = read(&line.repeat(17)).unwrap_err();
+        assert_eq!((error.line, error.why), (17, "that is more than can be made up"));
+    }
+
+    #[test]
     fn time_the_bus_and_the_rest() {
         assert_eq!(one("@ 5s"), Ok(What::Time(Duration::from_secs(5))));
         assert_eq!(one("@ 1500ms"), Ok(What::Time(Duration::from_millis(1500))));
@@ -357,8 +447,10 @@ mod tests {
         assert_eq!(one("a < end"), Ok(What::ReceivedEnd));
         assert_eq!(one("a > end"), Ok(What::SentEnd));
         assert_eq!(one("a > gone"), Ok(What::Gone));
+        assert_eq!(one("a < connects"), Ok(What::Connects));
+        assert_eq!(one("a < reset"), Ok(What::Reset));
         let log = "2026-11-22T17:36:08Z TRACE barewire::wire: ! message a b 3 \"1 2\"";
-        assert_eq!(one(log), Ok(What::Bus(Bus::Message("a b", b"1 2".into()))));
+        assert_eq!(one(log), Ok(What::Bus(Bus::Message("a b".into(), b"1 2".into()))));
         assert_eq!(read("# a note\n\n"), Ok(Vec::new()));
         assert_eq!(read("2026-11-22T17:36:08Z INFO  barewire: stopped\n"), Ok(Vec::new()));
     }
@@ -366,15 +458,19 @@ mod tests {
     #[test]
     fn every_event_of_the_bus_is_read_as_it_is_written() {
         for event in [
-            Bus::Subscribe("ruby"),
-            Bus::Unsubscribe("news sport"),
-            Bus::Publish("ruby", b"a \"b\" 5 \x80".into()),
+            Bus::Subscribe("ruby".into()),
+            Bus::Unsubscribe("news sport".into()),
+            Bus::Publish("ruby".into(), b"a \"b\" 5 \x80".into()),
             Bus::Live,
             Bus::Gone,
-            Bus::Subscribed("ruby"),
-            Bus::Denied("ruby"),
-            Bus::Message("a 5", b"".into()),
+            Bus::Subscribed("ruby".into()),
+            Bus::Denied("ruby".into()),
+            Bus::Message("a 5".into(), b"".into()),
             Bus::Published(3),
+            Bus::Signal { is_interrupt: true },
+            Bus::Signal { is_interrupt: false },
+            Bus::Subscribed("a \"b".into()),
+            Bus::Message("a \"b\u{202e}".into(), b"c".into()),
         ] {
             assert_eq!(one(&event.to_string()), Ok(What::Bus(event.clone())));
         }
@@ -392,8 +488,8 @@ mod tests {
             "< text \"Hel\"lo\"",
             "< text 9 \"\\q\"",
             "< text 99999999999 \"a\"…",
-            "< compressed text 300 f2 48 …",
-            "< ?? \"GET\"…: too long",
+            "< gone",
+            "! subscribe",
             "< close bye",
             "@ soon",
             "@ 5",

@@ -1,20 +1,20 @@
 //! Plays a script and writes down what was said, in the script's own words where they agree.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsString;
 
 use barewire::net::site;
 use barewire::options::{Command, parse};
 use barewire::page::page;
 use barewire::trace::bus::Bus;
-use barewire::trace::transcript::{Entry, What, read};
+use barewire::trace::transcript::{Entry, What, read, without_prefix};
 
 use crate::stage::Stage;
 
 /// The whole script, as it was played. Lines that go in stay as they are, but for numbers that were left
 /// out; lines that came out stand where they came.
 pub(crate) fn play(script: &str) -> Result<String, String> {
-    let lines: Vec<&str> = script.lines().collect();
+    let lines: Vec<&str> = script.lines().map(without_prefix).collect();
     let entries = read(script).map_err(|why| why.to_string())?;
     let mut play = Play {
         stage: stage(&entries)?,
@@ -90,6 +90,14 @@ impl Play {
             }
             What::Received(bytes) => self.stage.receive(entry.client, bytes),
             What::ReceivedEnd => self.stage.receive_end(entry.client),
+            What::Connects => self.stage.connect(entry.client),
+            What::Reset => self.stage.reset(entry.client),
+            What::NotWhole { .. } => {
+                return Err(format!(
+                    "line {}: not all of it is shown, so it cannot be played",
+                    entry.line
+                ));
+            }
             What::Bus(event) => self.stage.hear_bus(event),
             What::Reads(bytes) => {
                 self.played.push(as_it_is);
@@ -102,7 +110,8 @@ impl Play {
                 self.stage.sleep(*time);
                 self.say(None);
             }
-            What::Command(_) => self.played.push(as_it_is),
+            What::Command(_) if self.played.is_empty() => self.played.push(as_it_is),
+            What::Command(_) => return Err(format!("line {}: it begins anew", entry.line)),
             What::Sent(_) | What::SentEnd | What::Gone => {
                 return Err(format!("line {} is what comes out", entry.line));
             }
@@ -128,11 +137,12 @@ fn stage(entries: &[Entry<'_>]) -> Result<Stage, String> {
     let command = entries.iter().find_map(|entry| {
         if let What::Command(arguments) = entry.what { Some(arguments) } else { None }
     });
-    let arguments = command.unwrap_or_default().split_whitespace().map(OsString::from);
+    let arguments = words(command.unwrap_or_default()).map(OsString::from);
     match parse([OsString::from("barewire")].into_iter().chain(arguments), |_| None) {
         Ok(Command::Serve(options)) => {
             let mut site = site(&options);
-            site.page = page(&site, "http://localhost:8080/");
+            let port = options.bind.first().map_or(8080, |address| address.port());
+            site.page = page(&site, &format!("http://localhost:{port}/"));
             Ok(Stage::new(site))
         }
         Ok(_) => Err("a script is about a server".to_owned()),
@@ -140,10 +150,26 @@ fn stage(entries: &[Entry<'_>]) -> Result<Stage, String> {
     }
 }
 
+/// Words as a shell tells them apart, with quotes around some.
+fn words(line: &str) -> impl Iterator<Item = String> {
+    let (mut words, mut quote) = (vec![String::new()], None);
+    for char in line.chars() {
+        match (char, quote) {
+            (_, Some(end)) if char == end => quote = None,
+            ('\'' | '"', None) => quote = Some(char),
+            (' ', None) => words.push(String::new()),
+            (_, _) => words.last_mut().expect("there is one").push(char),
+        }
+    }
+    words.into_iter().filter(|word| !word.is_empty())
+}
+
 /// Whether a line is played; all others are what must come out.
 fn is_input(what: &What<'_>) -> bool {
     match what {
         What::Sent(_) | What::SentEnd | What::Gone => false,
+        What::NotWhole { is_inbound } => *is_inbound,
+        What::Connects | What::Reset => true,
         What::Bus(Bus::Subscribe(_) | Bus::Unsubscribe(_) | Bus::Publish(..)) => false,
         What::Bus(_) | What::Received(_) | What::ReceivedEnd => true,
         What::Reads(_) | What::Time(_) | What::Command(_) => true,
@@ -156,8 +182,10 @@ fn is_raw(line: &str) -> bool {
     text.starts_with('"') || text.split(' ').all(|word| word.len() == 2)
 }
 
+/// What is for the reader, and whatever else stands in a log that was pasted.
 fn is_note(line: &str) -> bool {
-    line.is_empty() || line.starts_with('#')
+    let has_time = line.get(..20).is_some_and(|time| time.ends_with('Z'));
+    line.is_empty() || line.starts_with(['#', '(']) || has_time
 }
 
 /// Puts the notes back: each before the line that it stood before.
@@ -181,4 +209,32 @@ fn with_notes(script: &[&str], played: Vec<Played>) -> String {
     }
     notes.for_each(|(note, _)| add(note));
     text
+}
+
+/// Whether two transcripts tell the same: to each client, and to the bus, the same lines in the same order
+/// in the same time. Between two of them there is no order: which socket a turn of the loop comes to first
+/// is chance.
+pub(crate) fn tell_the_same(one: &str, other: &str) -> bool {
+    by_client(one) == by_client(other)
+}
+
+/// The lines of each client between two moments.
+fn by_client(script: &str) -> Vec<BTreeMap<&str, Vec<&str>>> {
+    let mut moments = vec![BTreeMap::<_, Vec<_>>::new()];
+    for line in script.lines().filter(|line| !is_note(line)) {
+        let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
+        if first == "@" {
+            moments.push(BTreeMap::new());
+        }
+        let is_named = rest.starts_with("< ") || rest.starts_with("> ");
+        let client = if is_named {
+            first
+        } else if first == ">" {
+            "<"
+        } else {
+            first
+        };
+        moments.last_mut().expect("there is one").entry(client).or_default().push(line);
+    }
+    moments
 }

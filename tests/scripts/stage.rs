@@ -114,6 +114,18 @@ impl Stage {
         })
     }
 
+    pub(crate) fn connect(&mut self, name: &str) {
+        let id = self.client(name);
+        self.clients[id].hear(&mut self.said, |_, say| say(format_args!("< connects")));
+    }
+
+    /// The client has gone without an end.
+    pub(crate) fn reset(&mut self, name: &str) {
+        let id = self.client(name);
+        self.clients[id].hear(&mut self.said, Wire::reset);
+        self.remove(id);
+    }
+
     pub(crate) fn receive(&mut self, name: &str, bytes: &[u8]) {
         let id = self.client(name);
         let client = &mut self.clients[id];
@@ -159,6 +171,13 @@ impl Stage {
                 if let Some(id) = self.publishers.pop_front() {
                     self.answer(id, &Response::text(Status::Ok, receivers.to_string()));
                 }
+            }
+            Bus::Signal { is_interrupt } => {
+                let everybody: Vec<ClientId> = self.clients.keys().collect();
+                let served = everybody.clone().into_iter();
+                let owed: Vec<_> = served.filter(|id| self.broadcast.owed(*id).is_some()).collect();
+                let told = everybody.into_iter().filter(|id| *is_interrupt || !owed.contains(id));
+                self.close(told, CloseCode::GOING_AWAY, "the server is going away");
             }
             Bus::Subscribe(_) | Bus::Unsubscribe(_) | Bus::Publish(..) => {
                 panic!("the server says this")
@@ -223,7 +242,9 @@ impl Stage {
         match wish {
             Event::Wants(channels) => self.hub.want(id, &channels, is_reachable),
             Event::Publish { channel, body } => {
-                self.said.push(Bus::Publish(channel.as_str(), body.as_slice().into()).to_string());
+                self.said.push(
+                    Bus::Publish(channel.as_str().into(), body.as_slice().into()).to_string(),
+                );
                 if self.site.has_redis {
                     self.publishers.push_back(id);
                 } else {
@@ -238,7 +259,9 @@ impl Stage {
             Event::Asks(Question::IsReady) => {
                 self.answer(id, &unavailable("not ready, because Redis cannot be reached"));
             }
-            Event::Asks(Question::Metrics) => panic!("no script asks for metrics"),
+            Event::Asks(Question::Metrics) => {
+                self.answer(id, &unavailable("what a process has counted is not played"));
+            }
         }
     }
 
@@ -259,10 +282,10 @@ impl Stage {
                 }
                 HubEvent::Unsubscribe(_, channel) if is_local(channel.as_str()) => {}
                 HubEvent::Subscribe(channel) => {
-                    self.said.push(Bus::Subscribe(channel.as_str()).to_string());
+                    self.said.push(Bus::Subscribe(channel.as_str().into()).to_string());
                 }
                 HubEvent::Unsubscribe(_, channel) => {
-                    self.said.push(Bus::Unsubscribe(channel.as_str()).to_string());
+                    self.said.push(Bus::Unsubscribe(channel.as_str().into()).to_string());
                 }
                 HubEvent::Admit(id, channels) => {
                     let client = &mut self.clients[id];
@@ -322,12 +345,19 @@ impl Stage {
     fn reap(&mut self) {
         let is_done = |(id, client): (ClientId, &Client)| client.conn.is_done().then_some(id);
         let done: Vec<ClientId> = self.clients.iter().filter_map(is_done).collect();
-        for id in done {
-            self.hub.withdraw(id);
-            self.decide();
-            let mut client = self.clients.remove(id).expect("it was there");
-            let wire = std::mem::take(&mut client.wire);
-            client.hear(&mut self.said, |_, say| wire.gone(say));
+        done.into_iter().for_each(|id| self.remove(id));
+    }
+
+    /// Drops the client's socket.
+    fn remove(&mut self, id: ClientId) {
+        self.hub.withdraw(id);
+        if self.clients[id].is_joined {
+            let left = self.broadcast.leave(id, 0);
+            left.channels.into_iter().for_each(|channel| self.hub.leave(channel));
         }
+        self.decide();
+        let mut client = self.clients.remove(id).expect("it was there");
+        let wire = std::mem::take(&mut client.wire);
+        client.hear(&mut self.said, |_, say| wire.gone(say));
     }
 }
