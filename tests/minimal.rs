@@ -66,6 +66,13 @@ fn the_source_is_short_and_its_spine_is_an_afternoon() {
         }
     }
     println!("{all} lines of code, {spine} of them the spine");
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
+    let readme = readme.expect("README.md");
+    let thousands = |lines: usize| format!("{},{:03}", lines / 1000, lines % 1000);
+    for (lines, most) in [(all, SOURCE_LINES), (spine, SPINE_LINES)] {
+        let row = format!("| {} | {} | the test |", thousands(lines), thousands(most));
+        assert!(readme.contains(&row), "README's table of promises has other figures than {row}");
+    }
     assert!(all <= SOURCE_LINES, "{all} lines of code; at most {SOURCE_LINES}");
     assert!(spine <= SPINE_LINES, "the spine has {spine} lines of code; at most {SPINE_LINES}");
 }
