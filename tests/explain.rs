@@ -114,6 +114,39 @@ fn every_broken_rule_of_a_frame_is_told_with_its_section() {
     }
 }
 
+/// RFC 7692 section 7.2.3.2: the second "Hello" refers to the first.
+#[test]
+fn a_message_that_refers_to_those_before_it_is_not_broken() {
+    let answer = |parameters: &str| {
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+         Sec-WebSocket-Extensions: permessage-deflate"
+            .to_owned()
+            + parameters
+            + "\r\n\r\n"
+    };
+    let hello = b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\0";
+    let whole = &b"\xc1\x05\xf2\0\x11\0\0"[..];
+    let pieces = &b"\x41\x01\xf2\x89\0\0\0\0\x03\0\x11\0\x80\x01\0"[..];
+    for (parameters, again, may_refer) in [
+        (None, whole, true),
+        (None, pieces, true),
+        (Some(""), whole, true),
+        (Some("; client_no_context_takeover"), pieces, true),
+        (Some("; server_no_context_takeover"), whole, false),
+        (Some("; server_no_context_takeover"), pieces, false),
+    ] {
+        let answer = parameters.map(answer).unwrap_or_default();
+        let input = [answer.as_bytes(), hello, again, hello].concat();
+        let (text, is_legal) = explained(&input);
+        assert_eq!(is_legal, may_refer, "{text}");
+        assert_eq!(text.contains("cannot be inflated alone"), may_refer, "{text}");
+        assert_eq!(text.contains("broken: RFC 7692 section 7.2.2"), !may_refer, "{text}");
+        let hellos = text.matches("5 bytes, inflated from 7: \"Hello\"").count();
+        assert_eq!(hellos, if may_refer { 2 } else { 1 }, "{text}");
+    }
+}
+
 #[test]
 fn a_fragment_too_many_is_told() {
     let fragments = b"\x01\x80\0\0\0\0".iter().copied();

@@ -28,6 +28,10 @@ pub(super) struct Frames {
     assembler: Assembler,
     /// What was agreed on. `None`: that is not in the input.
     pub(super) form: Option<Form>,
+    /// Whether it was agreed that no message refers to those before it (RFC 7692 section 7.1.1).
+    pub(super) is_alone: bool,
+    /// The message that is coming in cannot be inflated.
+    is_opaque: bool,
     /// The message that is coming in: its first frame, and of all its frames number and bytes.
     first: Option<FrameHeader>,
     frames: usize,
@@ -82,6 +86,7 @@ impl Frames {
             Opcode::Close => return false,
             Opcode::Text | Opcode::Binary => {
                 (self.first, self.frames, self.bytes) = (Some(*header), 0, 0);
+                self.is_opaque = false;
             }
             Opcode::Continuation => {}
         }
@@ -90,20 +95,52 @@ impl Frames {
         self.first.is_some_and(|first| first.opcode == Opcode::Text && !first.compressed)
     }
 
-    /// Hands a frame to the assembler, and tells what is complete with it.
+    /// Tells what is complete with a frame.
     fn feed(&mut self, from: From, frame: &[u8], form: Form) -> Result<Option<String>, Broken> {
+        let read = self.hand_over(from, frame, form);
+        if self.is_alone || !matches!(read, Err((_, Some(MessageError::InvalidDeflate)))) {
+            return read;
+        }
+        // RFC 7692 section 7.1.1: with context takeover, that may be a reference to what came before,
+        // which is not kept here. So that reading goes on, the message becomes one that is not compressed.
+        self.is_opaque = true;
+        self.assembler = Assembler::default();
+        let mut frame = frame.to_vec();
+        match frame.first_mut() {
+            Some(first) if self.frames == 1 => *first = *first & 0x80 | Opcode::Binary.value(),
+            // The fragments before it, as an empty one.
+            Some(_) | None => {
+                drop(self.hand_over(From::Server, &[Opcode::Binary.value(), 0], form)?)
+            }
+        }
+        self.hand_over(from, &frame, form)
+    }
+
+    /// Hands a frame to the assembler.
+    fn hand_over(
+        &mut self,
+        from: From,
+        frame: &[u8],
+        form: Form,
+    ) -> Result<Option<String>, Broken> {
         let limits = MessageLimits {
             // What the server takes without --max-message; and for what it may send, plenty.
-            max_message_bytes: if from == From::Client { 64 << 10 } else { 16 << 20 },
+            max_message_bytes: if from == From::Client && !self.is_opaque {
+                64 << 10
+            } else {
+                16 << 20
+            },
             max_fragments: Limits::default().fragments,
         };
-        let inflated = self.first.filter(|first| first.compressed).map(|_| self.bytes);
+        let compressed = self.first.filter(|first| first.compressed);
+        let inflated = compressed.map(|_| self.bytes);
+        let opaque = compressed.filter(|_| self.is_opaque).map(|first| first.opcode);
         let mut told = None;
         for (at, byte) in as_from_client(from, frame) {
             let mut byte = [byte];
             let read = self.assembler.receive(&mut byte, form, &limits);
             let (_, event) = read.map_err(|why| (at, Some(why)))?;
-            told = event.map(|event| tell(event, self.frames, inflated));
+            told = event.map(|event| tell(event, self.frames, inflated, opaque));
         }
         Ok(told)
     }
@@ -128,13 +165,20 @@ fn as_from_client(from: From, frame: &[u8]) -> Vec<(usize, u8)> {
     bytes
 }
 
-fn tell(event: Event<'_>, frames: usize, inflated: Option<u64>) -> String {
+fn tell(event: Event<'_>, frames: usize, inflated: Option<u64>, opaque: Option<Opcode>) -> String {
     match event {
         Event::Message { kind, payload } => {
-            let name = format!("{kind:?}").to_ascii_lowercase();
+            let name = opaque.unwrap_or(kind.opcode());
+            let name = format!("{name:?}").to_ascii_lowercase();
             let frames = if frames > 1 { format!(" in {frames} frames") } else { String::new() };
             let inflated = inflated.map_or_else(String::new, |b| format!(", inflated from {b}"));
             let (size, shown) = (count(payload.len(), "byte"), shown(payload, kind == Kind::Text));
+            if opaque.is_some() {
+                return format!(
+                    "message: {name}{frames}, {size} that cannot be inflated alone: it may refer to \
+                     the messages before it (context takeover, RFC 7692 section 7.1.1)"
+                );
+            }
             format!("message: {name}{frames}, {size}{inflated}: {shown}")
         }
         Event::Ping(payload) => {

@@ -106,7 +106,7 @@ impl Talk {
                 page.line(6, "      (this line only with --deflate)");
             }
         }
-        self.client.frames.form = Some(accepted.form());
+        (self.client.frames.form, self.client.frames.is_alone) = (Some(accepted.form()), true);
         self.client.next = Next::Frame;
         true
     }
@@ -133,12 +133,18 @@ impl Talk {
                 return false;
             }
         }
-        let extensions = head.fields.lines("Sec-WebSocket-Extensions").next();
-        for side in [&mut self.client, &mut self.server] {
+        let agreed_on: Vec<_> = head.fields.lines("Sec-WebSocket-Extensions").collect();
+        let agreed_on = agreed_on.join(&b", "[..]);
+        for (side, alone) in [
+            (&mut self.client, "client_no_context_takeover"),
+            (&mut self.server, "server_no_context_takeover"),
+        ] {
             if side.next == Next::Head {
                 side.next = Next::Frame;
             }
-            side.frames.form = Some(agreed(extensions.unwrap_or_default()));
+            side.frames.form = Some(agreed(&agreed_on));
+            side.frames.is_alone =
+                agreed_on.windows(alone.len()).any(|part| part == alone.as_bytes());
         }
         true
     }
