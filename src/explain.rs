@@ -35,6 +35,7 @@ use crate::http::{Framing, Method};
 use crate::trace::escape::escape;
 use crate::trace::side::count;
 use frames::Frames;
+use heads::Extra;
 use input::Piece;
 use page::Page;
 
@@ -98,8 +99,8 @@ struct Talk {
     server: Side,
     /// The methods of requests that no answer was seen to.
     asked: VecDeque<Method>,
-    /// The value that a 101 must have, once a handshake was asked for.
-    accept: Option<String>,
+    /// The accept value that a 101 must have, once a handshake was asked for, and what it may grant.
+    asks: Option<(String, Vec<Extra>)>,
     /// The heads, bodies and frames so far.
     items: usize,
 }
@@ -138,7 +139,7 @@ impl Talk {
         let is_http = pieces.first().is_some_and(|(_, bytes)| input::is_http(bytes));
         let next = if is_http { Next::Head } else { Next::Frame };
         let side = || Side { next, frames: Frames::default() };
-        Self { client: side(), server: side(), asked: VecDeque::new(), accept: None, items: 0 }
+        Self { client: side(), server: side(), asked: VecDeque::new(), asks: None, items: 0 }
     }
 
     /// Explains what one side sent; which side, if it is not told, the bytes say.

@@ -249,6 +249,68 @@ fn what_is_wrong_with_a_handshake_is_told_with_its_section() {
 }
 
 #[test]
+fn what_is_wrong_with_an_answer_is_told_with_its_section() {
+    let request = format!(
+        "{HANDSHAKE}Sec-WebSocket-Protocol: a, b\r\n\
+         Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    );
+    let right = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let line = "\n  a status line is HTTP/1.1, a code of 3 digits";
+    for (change, broken) in [
+        (("", ""), None),
+        (("Upgrade: websocket", "X: y"), Some("6455 section 4.1\n  a 101 needs Upgrade")),
+        (("Upgrade: websocket", "Upgrade: h2c"), Some("6455 section 4.1\n  a 101 needs Upgrade")),
+        (("Connection: Upgrade", "X: y"), Some("6455 section 4.1\n  a 101 needs Connection")),
+        (("s3pP", "s3pp"), Some("6455 section 4.1\n  the accept value must be s3pP")),
+        (("Accept", "Refuse"), Some("6455 section 4.1\n  the accept value must be s3pP")),
+        (("\r\n\r\n", "\r\nSec-WebSocket-Protocol: b\r\n\r\n"), None),
+        (
+            ("\r\n\r\n", "\r\nSec-WebSocket-Protocol: B\r\n\r\n"),
+            Some("6455 section 4.1\n  the subprotocol \"B\" was not offered"),
+        ),
+        (
+            ("\r\n\r\n", "\r\nSec-WebSocket-Protocol: a, b\r\n\r\n"),
+            Some("6455 section 4.1\n  a 101 names one subprotocol"),
+        ),
+        (("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"), None),
+        (
+            ("\r\n\r\n", "\r\nSec-WebSocket-Extensions: x-other\r\n\r\n"),
+            Some("6455 section 4.1\n  the extension \"x-other\" was not offered"),
+        ),
+        (
+            ("\r\n\r\n", "\r\nSec-WebSocket-Extensions: a b\r\n\r\n"),
+            Some("6455 section 4.1\n  Sec-WebSocket-Extensions is no list (section 9.1)"),
+        ),
+        // What has no body takes no byte of the frame behind it (RFC 9112 section 6.3).
+        (("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\n"), None),
+        (("HTTP/1.1 101", "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 101"), None),
+        ((" 101 Switching Protocols", " 2000 OK"), Some(line)),
+        ((" 101 Switching Protocols", " 101"), Some(line)),
+        ((" 101 Switching Protocols", " OK"), Some(line)),
+        (("HTTP/1.1 101 Switching Protocols", "HTTP/9 hello"), Some(line)),
+        (("Protocols", "\x1b[2J"), Some(line)),
+    ] {
+        let input = request.clone() + &right.replace(change.0, change.1);
+        let (text, is_legal) = explained(&[input.as_bytes(), b"\x81\x05Hello"].concat());
+        assert_eq!(is_legal, broken.is_none(), "{change:?} {text}");
+        let expected = broken.unwrap_or("message: text, 5 bytes: \"Hello\"");
+        assert!(text.contains(expected), "{change:?} {text}");
+    }
+}
+
+#[test]
+fn an_answer_without_a_body_takes_no_byte_of_the_next() {
+    for (asked, status) in [("GET", 204), ("GET", 304), ("HEAD", 200)] {
+        let request = format!("{asked} / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let answer = format!("HTTP/1.1 {status} \r\nContent-Length: 5\r\n\r\n");
+        let (text, is_legal) = explained((request + &answer).repeat(2).as_bytes());
+        let heads = text.matches("head: from a server").count();
+        assert!(is_legal && heads == 2 && !text.contains("body: "), "{text}");
+    }
+}
+
+#[test]
 fn every_way_to_write_bytes_down_means_the_same() {
     // 40 bytes: a "Hello" from a client, and a binary frame of 27 zeros from a server.
     let mut bytes = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\x82\x1b".to_vec();

@@ -16,6 +16,10 @@ use crate::http::{
 use crate::trace::agreed;
 use crate::trace::side::count;
 use crate::upgrade::{self, GUID};
+use crate::websocket::extension;
+
+/// `extension` or `subprotocol`, and its name.
+pub(super) type Extra = (&'static str, Vec<u8>);
 
 /// The most that a body may have, as without `--max-publish`.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -29,6 +33,13 @@ impl Talk {
         let end = bytes.windows(2).position(|two| two == b"\r\n").unwrap_or(bytes.len());
         let (line, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
         let rest = rest.get(..=HeadLimits::default().head_bytes).unwrap_or(rest);
+        let status = status(line).unwrap_or_default();
+        if from == From::Server && status == [0; 3] && !rest.is_empty() {
+            page.say(&format!("  {}", shown(line, true)));
+            let rule = "a status line is HTTP/1.1, a code of 3 digits, and a reason or none";
+            page.broken("RFC 9112 section 4", rule, "the client closes");
+            return Step::Ended;
+        }
         let read_as = if from == From::Client { line } else { REQUEST_LINE };
         let whole = [read_as, rest].concat();
         let place = |at: usize| (at + line.len()).saturating_sub(read_as.len());
@@ -49,22 +60,27 @@ impl Talk {
             page.line(6, &format!("  {}", escaped(line)));
         }
         fields(&head, from, page);
-        let has_body = from == From::Client || !self.answers_head(line);
+        let has_body = match status {
+            _ if from == From::Client => true,
+            // RFC 9112 section 6.3: whatever its fields say. A 1xx is not yet the answer.
+            [b'1', ..] => false,
+            status => !self.answers_head() && !matches!(&status, b"204" | b"304"),
+        };
         self.side(from).next = match head.framing {
             Framing::Length(1..) | Framing::Chunked if has_body => Next::Body(head.framing),
             Framing::Length(_) | Framing::Chunked => Next::Head,
         };
         let goes_on = match from {
             From::Client => self.request(&head, page),
-            From::Server => self.answer(&head, line, page),
+            From::Server => self.answer(&head, status, page),
         };
         if goes_on { Step::Took(used) } else { Step::Ended }
     }
 
-    /// Whether this is the status line of the answer to a HEAD, which has the fields of a body that does
-    /// not come (RFC 9110 section 9.3.2). 100 is not yet the answer.
-    fn answers_head(&mut self, line: &[u8]) -> bool {
-        !line.starts_with(b"HTTP/1.1 1") && self.asked.pop_front() == Some(Method::Head)
+    /// Whether the answer that has come is to a HEAD: it has the fields of a body that does not come
+    /// (RFC 9110 section 9.3.2).
+    fn answers_head(&mut self) -> bool {
+        self.asked.pop_front() == Some(Method::Head)
     }
 
     /// Says whether the request is a handshake, and how it is answered. `false`: it is refused.
@@ -96,7 +112,7 @@ impl Talk {
             Ok(accepted) => accepted,
         };
         let key = head.fields.single("Sec-WebSocket-Key").ok().flatten().unwrap_or_default();
-        self.accept = Some(accept_value(key, page));
+        self.asks = Some((accept_value(key, page), extras(head).unwrap_or_default()));
         page.say("The answer, if path, channels and Origin suit the server:\n");
         let mut answer = Vec::new();
         accepted.encode(&mut answer);
@@ -112,23 +128,21 @@ impl Talk {
     }
 
     /// Says whether a 101 is that of the request before it. `false`: a client must close.
-    fn answer(&mut self, head: &Head<'_>, line: &[u8], page: &mut Page) -> bool {
-        let accept = self.accept.take();
-        if line.split(|byte| *byte == b' ').nth(1) != Some(b"101") {
+    fn answer(&mut self, head: &Head<'_>, status: [u8; 3], page: &mut Page) -> bool {
+        if status != *b"101" {
+            if status.starts_with(b"1") {
+                return true;
+            }
+            self.asks = None;
             // RFC 9110 section 7.8: the wish was ignored, and requests follow.
             if self.client.next == Next::Frame {
                 self.client.next = Next::Head;
             }
             return true;
         }
-        let value = head.fields.single("Sec-WebSocket-Accept").ok().flatten().map(escaped);
-        match accept {
-            None => page.say("Whether the accept value is right, only its request can tell."),
-            Some(right) if value.as_ref() == Some(&right) => {
-                page.say("The accept value is right: it is that of the key above.");
-            }
-            Some(right) => {
-                let rule = format!("the accept value must be {right}");
+        match granted(head, self.asks.take()) {
+            Ok(told) => page.say(told),
+            Err(rule) => {
                 page.broken("RFC 6455 section 4.1", &rule, "the client closes");
                 return false;
             }
@@ -147,6 +161,53 @@ impl Talk {
                 agreed_on.windows(alone.len()).any(|part| part == alone.as_bytes());
         }
         true
+    }
+}
+
+/// The code of a status line (RFC 9112 section 4). `None`: it is none.
+fn status(line: &[u8]) -> Option<[u8; 3]> {
+    let (b"HTTP/", line) = line.split_first_chunk()? else { return None };
+    let ([major, b'.', minor, b' ', code @ ..], line) = line.split_first_chunk::<7>()? else {
+        return None;
+    };
+    let is_text = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~' | 0x80..);
+    let is_status = [major, minor].into_iter().chain(code).all(u8::is_ascii_digit)
+        && line.first() == Some(&b' ')
+        && line.iter().all(is_text);
+    is_status.then_some(*code)
+}
+
+/// The extensions and the subprotocols that a head names. `None`: it breaks their grammar.
+fn extras(head: &Head<'_>) -> Option<Vec<Extra>> {
+    let offers = extension::offers(head.fields.lines("Sec-WebSocket-Extensions")).ok()?;
+    let extensions = offers.iter().map(|offer| ("extension", offer.name.to_vec()));
+    let protocols = head.fields.lines("Sec-WebSocket-Protocol");
+    let protocols = protocols.flat_map(|line| line.split(|byte| *byte == b','));
+    let protocols = protocols.map(|name| ("subprotocol", name.trim_ascii().to_vec()));
+    Some(extensions.chain(protocols).collect())
+}
+
+/// Why a client must fail the connection behind a 101 (RFC 6455 section 4.1), or what is right.
+fn granted(head: &Head<'_>, asks: Option<(String, Vec<Extra>)>) -> Result<&'static str, String> {
+    let extras = extras(head).ok_or("Sec-WebSocket-Extensions is no list (section 9.1)")?;
+    if !head.fields.has_token("Upgrade", "websocket") {
+        return Err("a 101 needs Upgrade: websocket".to_owned());
+    }
+    if !head.fields.has_token("Connection", "upgrade") {
+        return Err("a 101 needs Connection: Upgrade".to_owned());
+    }
+    let Some((accept, offered)) = asks else {
+        return Ok("Whether the accept value is right, only its request can tell.");
+    };
+    if head.fields.single("Sec-WebSocket-Accept") != Ok(Some(accept.as_bytes())) {
+        return Err(format!("the accept value must be {accept}"));
+    }
+    match extras.iter().find(|extra| !offered.contains(extra)) {
+        Some((what, name)) => Err(format!("the {what} {} was not offered", shown(name, true))),
+        None if extras.iter().filter(|(what, _)| *what == "subprotocol").count() > 1 => {
+            Err("a 101 names one subprotocol at most".to_owned())
+        }
+        None => Ok("The accept value is right: it is that of the key above."),
     }
 }
 
