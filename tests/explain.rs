@@ -360,6 +360,33 @@ fn every_way_to_write_bytes_down_means_the_same() {
 }
 
 #[test]
+fn line_feeds_are_mended_in_heads_alone() {
+    let post = "POST / HTTP/1.1\nHost: a\nContent-Length: 4\n\n";
+    let (get, body) = ("GET / HTTP/1.1\nHost: a\n\n", "body: 4 bytes: \"1\\n\\n2\"");
+    for (input, expected, is_legal) in [
+        (format!("{post}1\n\n2"), vec![body], true),
+        (format!("{post}1\n\n2\n"), vec![body], true),
+        (format!("{post}1\n\n2{post}1\n\n2\n"), vec![body, body], true),
+        (format!("{post}1\n\n2{get}"), vec![body, "GET / HTTP/1.1"], true),
+        (format!("{get}{get}"), vec!["GET / HTTP/1.1", "GET / HTTP/1.1"], true),
+        (
+            post.replace("Content-Length: 4", "transfer-encoding: chunked")
+                + "4\r\n1\n\n2\r\n0\r\n\r\n",
+            vec![body],
+            true,
+        ),
+        (format!("{get}a\nb\n"), vec!["RFC 9112 section 2.2, at byte 2 of the head"], false),
+    ] {
+        let (text, said) = explained(input.as_bytes());
+        assert_eq!(said, is_legal, "{text}");
+        let mut rest = text.as_str();
+        for part in expected {
+            rest = rest.split_once(part).unwrap_or_else(|| panic!("{part}: {text}")).1;
+        }
+    }
+}
+
+#[test]
 fn what_a_star_stands_for_in_a_dump_is_put_back() {
     let dump = "00000000  82 40 00 00 00 00 00 00  00 00 00 00 00 00 00 00  |.@..............|\n\
                 00000010  00 00 00 00 00 00 00 00  00 00 00 00 00 00 00 00  |................|\n\

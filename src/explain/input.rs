@@ -5,8 +5,8 @@
 //! * It is decided by the content alone, so that one may paste what one has.
 //! * An offset of a dump is known by its value: it says how many bytes stood before its line. So a
 //!   row of zeros is no offset, and what was left out for a `*` can be put back.
-//! * Lines that end in LF alone are what one types and pastes. They are taken for CR LF, and it is said
-//!   so, for a server must not do that silently (RFC 9112 section 2.2).
+//! * Lines that end in LF alone are what one types and pastes. In heads they are taken for CR LF, and it
+//!   is said so, for a server must not do that silently (RFC 9112 section 2.2). Bodies stay as they are.
 
 use super::From;
 use crate::trace::transcript::{self, What};
@@ -113,10 +113,11 @@ pub(super) fn is_http(bytes: &[u8]) -> bool {
     }
 }
 
-/// The bytes as they are, but for the line ends of heads that have none of HTTP's.
+/// The bytes as they are, but for the line ends of heads that have none of HTTP's. What stands behind a
+/// head stays as it is, unless it is another head.
 fn from_bytes(input: &[u8]) -> (&'static str, Vec<u8>) {
-    let (mut bytes, mut rest) = (Vec::new(), input);
-    while is_http(rest) {
+    let (mut bytes, mut rest, mut is_head) = (Vec::new(), input, is_http(input));
+    while is_head {
         let end = rest.windows(2).position(|two| two == b"\n\n").map_or(rest.len(), |at| at + 2);
         let (head, behind) = rest.split_at_checked(end).unwrap_or((rest, &[]));
         if head.contains(&b'\r') {
@@ -124,17 +125,39 @@ fn from_bytes(input: &[u8]) -> (&'static str, Vec<u8>) {
         }
         let lines: Vec<_> = head.split(|byte| *byte == b'\n').collect();
         bytes.extend(lines.join(&b"\r\n"[..]));
-        rest = behind;
+        let (body, behind) = behind.split_at_checked(body_bytes(&lines)).unwrap_or((behind, &[]));
+        bytes.extend_from_slice(body);
+        // The last line end of a file, or of what was typed, is not the body's.
+        rest = if behind == b"\n" && !body.is_empty() { &[] } else { behind };
+        let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        is_head = line.starts_with(b"HTTP/") || line.windows(6).any(|six| six == b" HTTP/");
     }
     bytes.extend_from_slice(rest);
     let what = match (is_http(input), bytes.len() == input.len()) {
         (true, true) => "HTTP",
         (true, false) => {
-            "HTTP, with CR LF for each LF (a LF alone is refused: RFC 9112 section 2.2)"
+            "HTTP, with CR LF for each LF of a head (a LF alone is refused: RFC 9112 section 2.2)"
         }
         (false, _) => "raw bytes",
     };
     (what, bytes)
+}
+
+/// How many bytes behind a head of these lines are a body: all, where only the body itself can tell.
+fn body_bytes(lines: &[&[u8]]) -> usize {
+    let value = |name: &str| {
+        lines.iter().find_map(|line| {
+            let (start, value) = line.split_at_checked(name.len())?;
+            start.eq_ignore_ascii_case(name.as_bytes()).then_some(value)
+        })
+    };
+    match (value("transfer-encoding:"), value("content-length:")) {
+        (None, None) => 0,
+        (None, Some(length)) => {
+            str::from_utf8(length).ok().and_then(|length| length.trim().parse().ok()).unwrap_or(0)
+        }
+        (Some(_), _) => usize::MAX,
+    }
 }
 
 /// Pairs of digits, however they are grouped: `8185 37fa`, `0x81, 0x85`, `81:85`, `[0x81]`.
