@@ -461,6 +461,21 @@ fn much_is_told_briefly() {
     }
 }
 
+#[test]
+fn a_long_value_is_cut_between_two_characters_and_marked() {
+    for (value, shown) in [
+        ("é".repeat(63), "é".repeat(62) + "…"),
+        ("a".to_owned() + &"é".repeat(63), "a".to_owned() + &"é".repeat(62) + "…"),
+        ("a".repeat(125), "a".repeat(125)),
+        ("a".repeat(126), "a".repeat(125) + "…"),
+    ] {
+        let text =
+            explained(format!("GET / HTTP/1.1\r\nHost: a\r\nX: {value}\r\n\r\n").as_bytes()).0;
+        let lines: String = text.lines().map(str::trim_start).collect();
+        assert!(lines.contains(&format!("X: {shown}This is no")), "{text}");
+    }
+}
+
 /// Nothing that a terminal would obey, and no line that does not fit.
 fn assert_fits_a_terminal(text: &str) {
     for line in text.lines() {

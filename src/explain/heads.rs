@@ -8,7 +8,7 @@
 //!   bytes alone.
 //! * A rule that is broken is shown in its line, over the byte at which no server can go on.
 
-use super::page::{Page, SHOWN_BYTES, escaped, hex, shown};
+use super::page::{Page, brief, escaped, hex, shown};
 use super::{From, Next, Step, Talk};
 use crate::http::{
     self, Body, Framing, Head, HeadLimits, HttpError, Method, Scan, Target, Version,
@@ -35,7 +35,7 @@ impl Talk {
         let rest = rest.get(..=HeadLimits::default().head_bytes).unwrap_or(rest);
         let status = status(line).unwrap_or_default();
         if from == From::Server && status == [0; 3] && !rest.is_empty() {
-            page.say(&format!("  {}", shown(line, true)));
+            page.say(&format!("  {}", brief(line)));
             let rule = "a status line is HTTP/1.1, a code of 3 digits, and a reason or none";
             page.broken("RFC 9112 section 4", rule, "the client closes");
             return Step::Ended;
@@ -57,7 +57,7 @@ impl Talk {
                 return refuse(from, "head", bytes, end, why, page);
             }
         } else {
-            page.line(6, &format!("  {}", escaped(line)));
+            page.line(6, &format!("  {}", brief(line)));
         }
         fields(&head, from, page);
         let has_body = match status {
@@ -264,8 +264,8 @@ fn path(head: &Head<'_>, page: &mut Page) -> Result<(), HttpError> {
 fn fields(head: &Head<'_>, from: From, page: &mut Page) {
     let ours = if from == From::Client { 0 } else { 1 };
     for (name, value) in head.fields.iter().skip(ours) {
-        let (name, value) = (escaped(name), value.get(..SHOWN_BYTES).unwrap_or(value));
-        page.line(6, &format!("  {name}: {}", escaped(value)));
+        let name = escaped(name);
+        page.line(6, &format!("  {name}: {}", brief(value)));
         let meaning = match name.to_ascii_lowercase().as_str() {
             "host" => "whom the client asks; HTTP/1.1 needs it (RFC 9112 section 3.2)",
             "connection" => "Upgrade counts only if it is named here (RFC 9110 section 7.8)",

@@ -2,8 +2,8 @@
 //! character that a terminal would obey.
 //!
 //! What to notice:
-//! * [`shown`] and [`escaped`] are the only ways of the input onto the page, and both go through what
-//!   the log of the wire uses too.
+//! * [`shown`], [`brief`] and [`escaped`] are the only ways of the input onto the page, and all go through
+//!   what the log of the wire uses too.
 //! * A line that is too long goes on in the next one, further in. So whoever writes need not measure.
 //! * Rules are told in one form, whoever's they are: the section, the rule, what follows.
 
@@ -14,7 +14,7 @@ use crate::trace::side::{Notation, show};
 const WIDTH: usize = 80;
 
 /// How much of a payload or of a value is shown.
-pub(super) const SHOWN_BYTES: usize = 125;
+const SHOWN_BYTES: usize = 125;
 
 /// What was written so far.
 #[derive(Debug, Default)]
@@ -67,6 +67,14 @@ pub(super) fn shown(bytes: &[u8], is_text: bool) -> String {
     let begin = bytes.get(..SHOWN_BYTES).unwrap_or(bytes);
     let notation = if is_text { Notation::Text } else { Notation::Hex };
     show(notation, begin, begin.len() < bytes.len()).trim_start().to_owned()
+}
+
+/// The beginning of the bytes, up to a whole character, as text without quotes.
+pub(super) fn brief(bytes: &[u8]) -> String {
+    let Some(begin) = bytes.get(..=SHOWN_BYTES) else { return escaped(bytes) };
+    // The bytes of UTF-8 that go on with a character are 10xx xxxx.
+    let end = begin.iter().rposition(|byte| byte & 0xc0 != 0x80).unwrap_or(SHOWN_BYTES);
+    escaped(begin.get(..end).unwrap_or(begin)) + "…"
 }
 
 /// The bytes as text without quotes.
