@@ -32,14 +32,14 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use crate::http::{Framing, Method};
-use crate::trace::escape::escape;
 use crate::trace::side::count;
 use frames::Frames;
 use heads::Extra;
 use input::Piece;
-use page::Page;
+use page::{Page, brief};
 
-/// How many heads, bodies and frames are shown. What follows them is read all the same.
+/// How many heads, bodies and frames are shown. What follows them is read all the same, and shown
+/// where it ends or breaks a rule, up to three times as many.
 const MAX_SHOWN: usize = 100;
 
 /// What was found.
@@ -101,8 +101,31 @@ struct Talk {
     asked: VecDeque<Method>,
     /// The accept value that a 101 must have, once a handshake was asked for, and what it may grant.
     asks: Option<(String, Vec<Extra>)>,
-    /// The heads, bodies and frames so far.
-    items: usize,
+}
+
+/// The heads, bodies and frames so far, of all conversations.
+#[derive(Debug, Default)]
+struct Items {
+    shown: usize,
+    hidden: usize,
+}
+
+impl Items {
+    /// Shows one, unless there were many. Then only where a side ends, and at last what breaks a rule.
+    fn show(&mut self, mut item: Page, step: Step, page: &mut Page) {
+        let most = match (item.is_broken, step) {
+            (true, _) => 3 * MAX_SHOWN,
+            (false, Step::Ended) => 2 * MAX_SHOWN,
+            (false, Step::Took(_)) => MAX_SHOWN,
+        };
+        if self.shown < most {
+            self.shown += 1;
+        } else {
+            self.hidden += 1;
+            item.text.clear();
+        }
+        page.add(item);
+    }
 }
 
 /// Explains hexadecimal, a dump, a string with escapes, text of HTTP, a transcript, or bytes.
@@ -118,17 +141,19 @@ pub fn explain(input: &[u8]) -> Result<Explanation, String> {
     if pieces().next().is_some_and(|(_, bytes)| bytes.starts_with(b"\x16\x03")) {
         page.line(2, "(so begins TLS, as of wss:// and https://, which is not spoken here)");
     }
+    let mut items = Items::default();
     for (client, pieces) in &input.talks {
-        if input.talks.len() > 1 {
-            page.say(&format!("---- {} ----", escape(client.as_bytes())));
-        }
-        let mut talk = Talk::new(pieces);
+        let (mut talk, mut part) = (Talk::new(pieces), Page::default());
         for (from, bytes) in pieces {
-            talk.hear(*from, bytes, &mut page);
+            talk.hear(*from, bytes, &mut items, &mut part);
         }
-        if let Some(more @ 1..) = talk.items.checked_sub(MAX_SHOWN) {
-            page.say(&format!("({more} more were read, of which only what is wrong is shown)"));
+        if input.talks.len() > 1 && !part.text.is_empty() {
+            page.say(&format!("---- {} ----", brief(client.as_bytes())));
         }
+        page.add(part);
+    }
+    if items.hidden > 0 {
+        page.say(&format!("({} more were read, and are not shown)", items.hidden));
     }
     Ok(Explanation { text: page.text, is_legal: !page.is_broken })
 }
@@ -139,21 +164,17 @@ impl Talk {
         let is_http = pieces.first().is_some_and(|(_, bytes)| input::is_http(bytes));
         let next = if is_http { Next::Head } else { Next::Frame };
         let side = || Side { next, frames: Frames::default() };
-        Self { client: side(), server: side(), asked: VecDeque::new(), asks: None, items: 0 }
+        Self { client: side(), server: side(), asked: VecDeque::new(), asks: None }
     }
 
     /// Explains what one side sent; which side, if it is not told, the bytes say.
-    fn hear(&mut self, told: Option<From>, bytes: &[u8], page: &mut Page) {
+    fn hear(&mut self, told: Option<From>, bytes: &[u8], items: &mut Items, page: &mut Page) {
         let mut rest = bytes;
         while !rest.is_empty() {
             let from = told.unwrap_or_else(|| self.guess(rest));
             let mut part = Page::default();
             let step = self.item(from, rest, &mut part);
-            self.items += 1;
-            if self.items <= MAX_SHOWN || step == Step::Ended {
-                page.text += &part.text;
-            }
-            page.is_broken |= part.is_broken;
+            items.show(part, step, page);
             let Step::Took(size) = step else {
                 self.side(from).next = Next::Ended;
                 return;

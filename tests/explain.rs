@@ -476,6 +476,28 @@ fn a_long_value_is_cut_between_two_characters_and_marked() {
     }
 }
 
+#[test]
+fn many_clients_are_told_briefly_too() {
+    let mut pings = String::new();
+    let mut broken = String::new();
+    for client in 0..3_000 {
+        pings += &format!("{client} < ping \"a\"\n");
+        broken += &format!("{client} < ff\n{client} > ff\n{client} < 00\n");
+    }
+    for (input, is_legal) in [(pings, true), (broken, false)] {
+        let (text, said) = explained(input.as_bytes());
+        assert_eq!(said, is_legal);
+        assert!(text.len() < 200_000, "{}", text.len());
+        assert!(text.ends_with(" more were read, and are not shown)\n"), "{text}");
+    }
+    // Behind all that is shown, what breaks a rule is shown still.
+    let pongs = (0..200).map(|client| format!("{client} < 8a 80 00 00 00 00\n{client} < 81\n"));
+    let (text, said) = explained((pongs.collect::<String>() + "bob < ff\n").as_bytes());
+    assert!(!said && text.contains("---- bob ----"), "{text}");
+    assert!(text.contains("broken: RFC 6455 section 5.2, at byte 1"), "{text}");
+    assert!(text.ends_with("\n(200 more were read, and are not shown)\n"), "{text}");
+}
+
 /// Nothing that a terminal would obey, and no line that does not fit.
 fn assert_fits_a_terminal(text: &str) {
     for line in text.lines() {

@@ -8,6 +8,8 @@
 //! * Lines that end in LF alone are what one types and pastes. In heads they are taken for CR LF, and it
 //!   is said so, for a server must not do that silently (RFC 9112 section 2.2). Bodies stay as they are.
 
+use std::collections::BTreeMap;
+
 use super::From;
 use crate::trace::transcript::{self, What};
 
@@ -57,7 +59,7 @@ fn is_transcript(text: &str) -> bool {
 /// What each client and the server say to each other. What one side says in several lines, one behind
 /// the other, is one piece.
 fn transcript(text: &str) -> Result<Input, String> {
-    let mut talks: Vec<(String, Vec<Piece>)> = Vec::new();
+    let (mut talks, mut places) = (Vec::<(String, Vec<Piece>)>::new(), BTreeMap::new());
     for entry in transcript::read(text).map_err(|unreadable| unreadable.to_string())? {
         let (from, bytes) = match entry.what {
             What::Received(bytes) => (From::Client, bytes),
@@ -66,11 +68,10 @@ fn transcript(text: &str) -> Result<Input, String> {
             What::Bus(_) | What::Time(_) | What::Command(_) => continue,
             What::Connects | What::Reset | What::NotWhole { .. } => continue,
         };
-        let place = talks.iter().position(|(client, _)| client == entry.client);
-        let place = place.unwrap_or_else(|| {
+        let place = *places.entry(entry.client).or_insert(talks.len());
+        if place == talks.len() {
             talks.push((entry.client.to_owned(), Vec::new()));
-            talks.len() - 1
-        });
+        }
         let Some((_, pieces)) = talks.get_mut(place) else { continue };
         match pieces.last_mut() {
             Some((side, said)) if *side == Some(from) => said.extend(bytes),

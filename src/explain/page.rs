@@ -48,6 +48,12 @@ impl Page {
         self.line(2, text);
     }
 
+    /// Goes on with another page.
+    pub(super) fn add(&mut self, page: Self) {
+        self.text += &page.text;
+        self.is_broken |= page.is_broken;
+    }
+
     /// Says which rule is broken, and what comes of it.
     pub(super) fn broken(&mut self, section: &str, rule: &str, then: &str) {
         self.is_broken = true;
