@@ -350,6 +350,12 @@ fn every_way_to_write_bytes_down_means_the_same() {
          0000040 00 00 00 00 00 00 00 00\n\
          0000050\n"
             .to_owned(),
+        "000000 81 85 37 fa 21 3d 7f 9f 4d 51 58 82 1b 00 00 00\n\
+         000010 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00\n\
+         000020 00 00 00 00 00 00 00 00\n\
+         000028\n"
+            .to_owned(),
+        r"\201\2057\372!=\177\237MQX\202\33".to_owned() + &r"\0".repeat(13) + &r"\000".repeat(14),
         "0000   81 85 37 fa 21 3d 7f 9f  4d 51 58 82 1b 00 00 00   ..7.!=..MQX.....\n\
          0010   00 00 00 00 00 00 00 00  00 00 00 00 00 00 00 00   aa bb cc dd ee f\n\
          0020   00 00 00 00 00 00 00 00                            ........\n"
@@ -435,6 +441,11 @@ fn what_cannot_be_explained_is_told() {
         (b"81 85 3g", "write pairs of digits"),
         (b"0000000 8581 fa37 3d21\n0000006\n", "or use xxd or hexdump -C"),
         (b"0000000 8581 fa37 3d21 9f7f 514d 0058\n000000b\n", "or use xxd or hexdump -C"),
+        (b"000000 8581 fa37 3d21\n000006\n", "or use xxd or hexdump -C"),
+        (b"0000000 8581\n0000002\n", "or use xxd or hexdump -C"),
+        (br"\u{81}\x05Hello", r"an escape in here is not known: write \x1b"),
+        (br"\x81\x5Hello", "an escape in here is not known"),
+        (br"\x81\400Hello", "an escape in here is not known"),
         (b"< GET / HTTP/1.1\n< hello\n", "line 2: this is no line of the notation"),
         (b"! redis is live\n", "nobody says anything"),
         (&too_much, "larger than 1 MiB"),

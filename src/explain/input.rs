@@ -85,18 +85,22 @@ fn transcript(text: &str) -> Result<Input, String> {
 }
 
 fn from_text(text: &str) -> Result<(&'static str, Vec<u8>), &'static str> {
-    let Some(first) = text.split_whitespace().next() else {
+    let mut words = text.split_whitespace();
+    let Some(first) = words.next() else {
         return Err("there is nothing to explain: see barewire explain -h");
     };
+    let is_offset = first == "000000" && words.next().is_some_and(|word| word.len() != 6);
     if let Some(bytes) = dump(text) {
         Ok(("hexadecimal with offsets", bytes))
-    } else if let Some(bytes) = hexadecimal(text) {
+    } else if let Some(bytes) = hexadecimal(text).filter(|_| !is_offset) {
         Ok(("hexadecimal", bytes))
     } else if let Some(bytes) = escapes(text.trim()) {
         Ok(("a string with escapes", bytes))
     } else if first.len() > 1 && first.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        // As hexdump writes without -C: words, in the byte order of the machine.
+        // As hexdump writes without -C, and od without -tx1.
         Err("this begins like hexadecimal: write pairs of digits, or use xxd or hexdump -C")
+    } else if text.contains('\\') && text.trim().lines().count() == 1 {
+        Err(r"an escape in here is not known: write \x1b or \033, \r, \n, \t, \\ and the like")
     } else {
         Ok(from_bytes(text.as_bytes()))
     }
@@ -184,6 +188,13 @@ fn digit(digits: &[u8]) -> Option<u8> {
     u8::from_str_radix(text, 16).ok()
 }
 
+/// The byte that one to three octal digits are, and how many they are: `\5`, `\201`.
+fn octal(digits: &[u8]) -> Option<(u8, usize)> {
+    let used = digits.iter().take(3).take_while(|digit| matches!(digit, b'0'..=b'7')).count();
+    let digits = str::from_utf8(digits.get(..used)?).ok()?;
+    Some((u8::from_str_radix(digits, 8).ok()?, used))
+}
+
 /// Lines with offsets, as `xxd`, `hexdump -C`, `od -tx1` and Wireshark write them.
 fn dump(text: &str) -> Option<Vec<u8>> {
     let (mut bytes, mut repeats) = (Vec::<u8>::new(), false);
@@ -198,10 +209,10 @@ fn dump(text: &str) -> Option<Vec<u8>> {
         let column = [("  ", digits != offset), ("  |", true), ("  >", true), ("   ", true)];
         let columns = column.iter().filter(|(column, is_it)| *is_it && rest.contains(column));
         let column = columns.map(|(column, _)| *column).next().unwrap_or("   ");
-        // od has seven digits, and they are octal.
+        // od has seven digits, and they are octal; with -Ax it has six.
         let radix = if digits.len() == 7 { 8 } else { 16 };
         let at = usize::from_str_radix(digits, radix).ok()?;
-        let is_offset = digits != offset || digits.len() > 6 || rest.starts_with(' ');
+        let is_offset = digits != offset || digits.len() > 5 || rest.starts_with(' ');
         while repeats && bytes.len() < at.min(MAX_INPUT_BYTES) {
             bytes.extend_from_within(bytes.len().checked_sub(16)?..);
         }
@@ -209,7 +220,9 @@ fn dump(text: &str) -> Option<Vec<u8>> {
             return None;
         }
         repeats = false;
-        if radix == 8 && rest.find(' ').is_some_and(|width| width > 2) {
+        // Without -tx1 it writes words, in the byte order of the machine.
+        let width = rest.find(' ').unwrap_or(rest.len());
+        if digits == offset && matches!(digits.len(), 6 | 7) && width > 2 {
             return None;
         }
         bytes.extend(hexadecimal(rest.trim_start().split(column).next()?)?);
@@ -225,7 +238,7 @@ fn escapes(line: &str) -> Option<Vec<u8>> {
     while let Some((&byte, behind)) = rest.split_first() {
         let (byte, used) = match (byte, behind) {
             (b'\\', [b'x', high, low, ..]) => (digit(&[*high, *low])?, 3),
-            (b'\\', [b'0', ..]) => (0, 1),
+            (b'\\', [b'0'..=b'7', ..]) => octal(behind)?,
             (b'\\', [b'n', ..]) => (b'\n', 1),
             (b'\\', [b'r', ..]) => (b'\r', 1),
             (b'\\', [b't', ..]) => (b'\t', 1),
