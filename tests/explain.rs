@@ -95,13 +95,15 @@ fn every_broken_rule_of_a_frame_is_told_with_its_section() {
         (b"\x89\xfe", "RFC 6455 section 5.5, at byte 2", 1002),  // LongControl
         (b"\x82\xff\x80", "RFC 6455 section 5.2, at byte 3", 1002), // LengthTopBit
         (b"\x82\xfe\0\x7d", "RFC 6455 section 5.2, at byte 4", 1002), // LengthNotMinimal
-        (b"\x80\x80\0\0\0\0", "RFC 6455 section 5.4, at byte 6", 1002), // UnexpectedContinuation
-        (b"\x01\x80\0\0\0\0\x81\x80\0\0\0\0", "RFC 6455 section 5.4, at byte 6", 1002),
-        (&long, "RFC 6455 section 10.4, at byte 14", 1009), // TooBig
+        (b"\x80\x80\0\0\0\0", "RFC 6455 section 5.4, at byte 1", 1002), // UnexpectedContinuation
+        (b"\x01\x80\0\0\0\0\x81\x80\0\0\0\0", "RFC 6455 section 5.4, at byte 1", 1002), // ExpectedContinuation
+        (&long, "RFC 6455 section 10.4, at byte 10", 1009),                             // TooBig
         (b"\xc1\x81\0\0\0\0\x07", "RFC 7692 section 7.2.2, at byte 7", 1007), // InvalidDeflate
-        (b"\x81\x82\0\0\0\0a\xff", "RFC 6455 section 8.1, at byte 8", 1007), // InvalidUtf8
+        (b"\x81\x82\0\0\0\0a\xff", "RFC 6455 section 8.1, at byte 8", 1007),  // InvalidUtf8
         (b"\x88\x81\0\0\0\0\x03", "RFC 6455 section 5.5.1, at byte 7", 1002), // CloseOneByte
         (b"\x88\x82\0\0\0\0\x03\xed", "RFC 6455 section 7.4, at byte 8", 1002), // CloseCode
+        (b"\x88\x85\0\0\0\0\x03\xedbye", "RFC 6455 section 7.4, at byte 8", 1002), // CloseCode
+        (b"\x88\x86\0\0\0\x80\x03\xe8a\x7fby", "RFC 6455 section 5.5.1, at byte 10", 1007), // CloseReason
         (b"\x88\x83\0\0\0\0\x03\xe8\xff", "RFC 6455 section 5.5.1, at byte 9", 1007), // CloseReason
     ] {
         let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
@@ -147,12 +149,29 @@ fn a_message_that_refers_to_those_before_it_is_not_broken() {
     }
 }
 
+/// The same for what a server sends, of which only the key is missing.
+#[test]
+fn the_byte_at_fault_is_marked_in_a_frame_of_a_server_too() {
+    let long = [&b"\x82\x7f\0\0\0\0\x01\0\0\x01"[..], &[0; 9]].concat();
+    for (bytes, section) in [
+        (&b"\x80\x02lo"[..], "RFC 6455 section 5.4, at byte 1"),
+        (b"\x01\x02He\x81\x02lo", "RFC 6455 section 5.4, at byte 1"),
+        (&long, "RFC 6455 section 10.4, at byte 10"),
+        (b"\x88\x05\x03\xedbye", "RFC 6455 section 7.4, at byte 4"),
+        (b"\x88\x06\x03\xe8a\xffby", "RFC 6455 section 5.5.1, at byte 6"),
+    ] {
+        let (text, is_legal) = explained(bytes);
+        let told = text.contains(&format!("broken: {section} of the frame\n"));
+        assert!(told && !is_legal && text.contains(" ^^\n"), "{text}");
+    }
+}
+
 #[test]
 fn a_fragment_too_many_is_told() {
     let fragments = b"\x01\x80\0\0\0\0".iter().copied();
     let fragments: Vec<u8> = fragments.chain(b"\0\x80\0\0\0\0".repeat(131_072)).collect();
     let (text, is_legal) = explained(&fragments);
-    assert!(!is_legal && text.contains("broken: RFC 6455 section 10.4, at byte 6"), "{text}");
+    assert!(!is_legal && text.contains("broken: RFC 6455 section 10.4, at byte 1"), "{text}");
     assert!(text.contains("the server closes with 1008 (policy violation)"), "{text}");
 }
 

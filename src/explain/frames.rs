@@ -2,7 +2,7 @@
 //!
 //! What to notice:
 //! * The server's own [`Assembler`] reads them, byte by byte. As cutting changes nothing, the byte at
-//!   which it refuses is the first that breaks a rule.
+//!   which it refuses is the first that breaks a rule, or the last of the header or frame that does.
 //! * It reads what clients send. A frame from a server is the same without a key, so it is handed over
 //!   with a key of zeros, which masks nothing.
 //! * How many frames a message had, and how short it was compressed, is what an assembler hides; so
@@ -60,6 +60,10 @@ impl Frames {
             [_, 0x80..=0xff, ..] if from == From::Server => Err((1, None)),
             _ => self.feed(from, frame, form),
         };
+        let read = read.map_err(|broken| match header {
+            Some((header, size)) => at_fault(from, broken, &header, size, frame),
+            None => broken,
+        });
         page.say(&format!("frame: from a {from}, {}\n", count(frame.len(), "byte")));
         draw(page, frame, read.as_ref().err().map(|(at, _)| *at), is_text);
         match (read, end.map(|end| end - frame.len())) {
@@ -144,6 +148,36 @@ impl Frames {
         }
         Ok(told)
     }
+}
+
+/// The byte at fault, where that is not the one with which it is seen: most rules about a frame as a whole
+/// are broken by its opcode, its length, or a byte of its payload, and judged behind its header or end.
+fn at_fault(
+    from: From,
+    (at, why): Broken,
+    header: &FrameHeader,
+    size: usize,
+    frame: &[u8],
+) -> Broken {
+    // Where the payload begins, and how long the key before it is.
+    let key = if from == From::Client { KEY_BYTES } else { 0 };
+    let payload = size - KEY_BYTES + key;
+    let at = match why {
+        Some(
+            MessageError::UnexpectedContinuation
+            | MessageError::ExpectedContinuation
+            | MessageError::TooManyFragments,
+        ) => 0,
+        Some(MessageError::TooBig) if at < payload => payload - key - 1,
+        Some(MessageError::CloseCode(_)) => payload + 1,
+        Some(MessageError::CloseReason) => {
+            let mut reason = frame.get(payload + 2..).unwrap_or_default().to_vec();
+            header.mask.apply(2, &mut reason);
+            payload + 2 + str::from_utf8(&reason).map_or_else(|bad| bad.valid_up_to(), str::len)
+        }
+        Some(_) | None => at,
+    };
+    (at, why)
 }
 
 /// The bytes of a frame, each with its place, as a client would have sent them.
