@@ -81,7 +81,8 @@ fn transcript(text: &str) -> Result<Input, String> {
     if talks.is_empty() {
         return Err("nobody says anything in this transcript".to_owned());
     }
-    Ok(Input { what: "a transcript (the masking keys are not in it, and made up)", talks })
+    let what = "a transcript (masking keys, and dots for the rest of long payloads, are made up)";
+    Ok(Input { what, talks })
 }
 
 fn from_text(text: &str) -> Result<(&'static str, Vec<u8>), &'static str> {
