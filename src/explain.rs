@@ -32,15 +32,15 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use crate::http::{Framing, Method};
+use crate::trace::escape::escape;
 use crate::trace::side::count;
 use frames::Frames;
-use heads::Extra;
 use input::Piece;
-use page::{Page, brief};
+use page::Page;
 
-/// How many heads, bodies and frames are shown. What follows them is read all the same, and shown
-/// where it ends or breaks a rule, up to three times as many.
-const MAX_SHOWN: usize = 100;
+/// How much text about heads, bodies and frames is shown. What follows is read all the same, and shown up
+/// to twice as much where a side ends, up to three times where it breaks a rule.
+const MAX_SHOWN: usize = 64 << 10;
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,32 +100,7 @@ struct Talk {
     /// The methods of requests that no answer was seen to.
     asked: VecDeque<Method>,
     /// The accept value that a 101 must have, once a handshake was asked for, and what it may grant.
-    asks: Option<(String, Vec<Extra>)>,
-}
-
-/// The heads, bodies and frames so far, of all conversations.
-#[derive(Debug, Default)]
-struct Items {
-    shown: usize,
-    hidden: usize,
-}
-
-impl Items {
-    /// Shows one, unless there were many. Then only where a side ends, and at last what breaks a rule.
-    fn show(&mut self, mut item: Page, step: Step, page: &mut Page) {
-        let most = match (item.is_broken, step) {
-            (true, _) => 3 * MAX_SHOWN,
-            (false, Step::Ended) => 2 * MAX_SHOWN,
-            (false, Step::Took(_)) => MAX_SHOWN,
-        };
-        if self.shown < most {
-            self.shown += 1;
-        } else {
-            self.hidden += 1;
-            item.text.clear();
-        }
-        page.add(item);
-    }
+    asks: Option<(String, Vec<String>)>,
 }
 
 /// Explains hexadecimal, a dump, a string with escapes, text of HTTP, a transcript, or bytes.
@@ -141,19 +116,18 @@ pub fn explain(input: &[u8]) -> Result<Explanation, String> {
     if pieces().next().is_some_and(|(_, bytes)| bytes.starts_with(b"\x16\x03")) {
         page.line(2, "(so begins TLS, as of wss:// and https://, which is not spoken here)");
     }
-    let mut items = Items::default();
     for (client, pieces) in &input.talks {
-        let (mut talk, mut part) = (Talk::new(pieces), Page::default());
+        let (mut talk, begin) = (Talk::new(pieces), page.text.len());
         for (from, bytes) in pieces {
-            talk.hear(*from, bytes, &mut items, &mut part);
+            talk.hear(*from, bytes, &mut page);
         }
-        if input.talks.len() > 1 && !part.text.is_empty() {
-            page.say(&format!("---- {} ----", brief(client.as_bytes())));
+        if input.talks.len() > 1 && begin < page.text.len() {
+            page.text
+                .insert_str(begin, &format!("\n---- {:.70} ----\n", escape(client.as_bytes())));
         }
-        page.add(part);
     }
-    if items.hidden > 0 {
-        page.say(&format!("({} more were read, and are not shown)", items.hidden));
+    if page.hidden > 0 {
+        page.say(&format!("({} more were read, and are not shown)", page.hidden));
     }
     Ok(Explanation { text: page.text, is_legal: !page.is_broken })
 }
@@ -168,13 +142,14 @@ impl Talk {
     }
 
     /// Explains what one side sent; which side, if it is not told, the bytes say.
-    fn hear(&mut self, told: Option<From>, bytes: &[u8], items: &mut Items, page: &mut Page) {
+    fn hear(&mut self, told: Option<From>, bytes: &[u8], page: &mut Page) {
         let mut rest = bytes;
         while !rest.is_empty() {
             let from = told.unwrap_or_else(|| self.guess(rest));
             let mut part = Page::default();
             let step = self.item(from, rest, &mut part);
-            items.show(part, step, page);
+            let more = usize::from(step == Step::Ended) + usize::from(part.is_broken);
+            page.add(part, MAX_SHOWN * (1 + more));
             let Step::Took(size) = step else {
                 self.side(from).next = Next::Ended;
                 return;
@@ -184,13 +159,13 @@ impl Talk {
     }
 
     fn item(&mut self, from: From, bytes: &[u8], page: &mut Page) -> Step {
+        let size = count(bytes.len(), "byte");
         let side = self.side(from);
         match side.next {
             Next::Head => self.head(from, bytes, page),
             Next::Body(framing) => {
-                let step = heads::body(from, framing, bytes, page);
                 side.next = Next::Head;
-                step
+                heads::body(from, framing, bytes, page)
             }
             Next::Frame => {
                 let (step, is_close) = side.frames.explain(from, bytes, page);
@@ -200,16 +175,12 @@ impl Talk {
                 step
             }
             Next::Nothing => {
-                let size = count(bytes.len(), "byte");
                 let rule = format!("nothing follows a Close, and here are {size}");
                 page.broken("RFC 6455 section 5.5.1", &rule, "the connection ends");
                 Step::Ended
             }
             Next::Ended => {
-                page.say(&format!(
-                    "{} more of the {from} are not read",
-                    count(bytes.len(), "byte")
-                ));
+                page.say(&format!("{size} more of the {from} are not read"));
                 Step::Ended
             }
         }

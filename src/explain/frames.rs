@@ -1,8 +1,8 @@
 //! What the frames of one side say: each is drawn, and what is complete with it is told.
 //!
 //! What to notice:
-//! * The server's own [`Assembler`] reads them, byte by byte. As cutting changes nothing, the byte at
-//!   which it refuses is the first that breaks a rule, or the last of the header or frame that does.
+//! * The server's own [`Assembler`] reads them, byte by byte. As cutting changes nothing, it refuses at the
+//!   first byte that breaks a rule; where that is judged only behind it, the byte at fault is marked.
 //! * It reads what clients send. A frame from a server is the same without a key, so it is handed over
 //!   with a key of zeros, which masks nothing.
 //! * How many frames a message had, and how short it was compressed, is what an assembler hides; so
@@ -21,6 +21,10 @@ use crate::websocket::message::{Assembler, Event, Kind, MessageError, MessageLim
 
 /// RFC 6455 section 5.3: the key has 32 bits.
 const KEY_BYTES: usize = 4;
+
+/// What is told of a message that needs those before it.
+const OPAQUE: &str = "message: compressed, and it cannot be inflated alone: it may refer to the messages \
+    before it (context takeover, RFC 7692 section 7.1.1)";
 
 /// The frames of one side.
 #[derive(Debug, Default)]
@@ -60,24 +64,17 @@ impl Frames {
             [_, 0x80..=0xff, ..] if from == From::Server => Err((1, None)),
             _ => self.feed(from, frame, form),
         };
-        let read = read.map_err(|broken| match header {
-            Some((header, size)) => at_fault(from, broken, &header, size, frame),
-            None => broken,
-        });
         page.say(&format!("frame: from a {from}, {}\n", count(frame.len(), "byte")));
         draw(page, frame, read.as_ref().err().map(|(at, _)| *at), is_text);
         match (read, end.map(|end| end - frame.len())) {
             (Err(broken), _) => refuse(from, broken, page),
             (Ok(told), Some(0)) => {
-                page.say(
-                    &told.unwrap_or_else(|| "the message goes on in another frame".to_owned()),
-                );
+                let told = told.unwrap_or_else(|| "the message goes on in another frame".into());
+                page.say(&told);
                 let is_close = header.is_some_and(|(header, _)| header.opcode == Opcode::Close);
                 return (Step::Took(frame.len()), is_close);
             }
-            (Ok(_), Some(missing)) => {
-                page.say(&format!("cut off: {} missing", count(missing, "byte")))
-            }
+            (Ok(_), Some(left)) => page.say(&format!("cut off: {} missing", count(left, "byte"))),
             (Ok(_), None) => page.say("cut off within its header"),
         }
         (Step::Ended, false)
@@ -99,85 +96,44 @@ impl Frames {
         self.first.is_some_and(|first| first.opcode == Opcode::Text && !first.compressed)
     }
 
-    /// Tells what is complete with a frame.
+    /// Hands a frame to the assembler, and tells what is complete with it.
     fn feed(&mut self, from: From, frame: &[u8], form: Form) -> Result<Option<String>, Broken> {
-        let read = self.hand_over(from, frame, form);
-        if self.is_alone || !matches!(read, Err((_, Some(MessageError::InvalidDeflate)))) {
-            return read;
-        }
-        // RFC 7692 section 7.1.1: with context takeover, that may be a reference to what came before,
-        // which is not kept here. So that reading goes on, the message becomes one that is not compressed.
-        self.is_opaque = true;
-        self.assembler = Assembler::default();
-        let mut frame = frame.to_vec();
-        match frame.first_mut() {
-            Some(first) if self.frames == 1 => *first = *first & 0x80 | Opcode::Binary.value(),
-            // The fragments before it, as an empty one.
-            Some(_) | None => {
-                drop(self.hand_over(From::Server, &[Opcode::Binary.value(), 0], form)?)
-            }
-        }
-        self.hand_over(from, &frame, form)
-    }
-
-    /// Hands a frame to the assembler.
-    fn hand_over(
-        &mut self,
-        from: From,
-        frame: &[u8],
-        form: Form,
-    ) -> Result<Option<String>, Broken> {
         let limits = MessageLimits {
             // What the server takes without --max-message; and for what it may send, plenty.
-            max_message_bytes: if from == From::Client && !self.is_opaque {
-                64 << 10
-            } else {
-                16 << 20
-            },
+            max_message_bytes: if from == From::Client { 64 << 10 } else { 16 << 20 },
             max_fragments: Limits::default().fragments,
         };
-        let compressed = self.first.filter(|first| first.compressed);
-        let inflated = compressed.map(|_| self.bytes);
-        let opaque = compressed.filter(|_| self.is_opaque).map(|first| first.opcode);
+        let inflated = self.first.filter(|first| first.compressed).map(|_| self.bytes);
+        let key = if from == From::Client { KEY_BYTES } else { 0 };
+        // FIN, and no control frame.
+        let is_last = frame.first().is_some_and(|first| first & 0x88 == 0x80);
         let mut told = None;
         for (at, byte) in as_from_client(from, frame) {
-            let mut byte = [byte];
-            let read = self.assembler.receive(&mut byte, form, &limits);
-            let (_, event) = read.map_err(|why| (at, Some(why)))?;
-            told = event.map(|event| tell(event, self.frames, inflated, opaque));
+            match self.assembler.receive(&mut [byte], form, &limits) {
+                Ok((_, event)) => told = event.map(|event| tell(event, self.frames, inflated)),
+                // RFC 7692 section 7.1.1: it may refer to what came before, which is not kept here. The
+                // rest of it is read as that of a message which is not compressed.
+                Err(MessageError::InvalidDeflate) if !self.is_alone => {
+                    (self.assembler, self.is_opaque) = (Assembler::default(), true);
+                    if !is_last {
+                        self.feed(From::Server, &[Opcode::Binary.value(), 0], form)?;
+                    }
+                    break;
+                }
+                Err(why) => {
+                    // An opcode and a length are judged when the header is whole, a code with its Close.
+                    let at = match why.section() {
+                        "RFC 6455 section 5.4" => 0,
+                        "RFC 6455 section 7.4" => key + 3,
+                        "RFC 6455 section 10.4" if inflated.is_none() => at - key,
+                        _ => at,
+                    };
+                    return Err((at, Some(why)));
+                }
+            }
         }
-        Ok(told)
+        Ok(if is_last && self.is_opaque { Some(OPAQUE.to_owned()) } else { told })
     }
-}
-
-/// The byte at fault, where that is not the one with which it is seen: most rules about a frame as a whole
-/// are broken by its opcode, its length, or a byte of its payload, and judged behind its header or end.
-fn at_fault(
-    from: From,
-    (at, why): Broken,
-    header: &FrameHeader,
-    size: usize,
-    frame: &[u8],
-) -> Broken {
-    // Where the payload begins, and how long the key before it is.
-    let key = if from == From::Client { KEY_BYTES } else { 0 };
-    let payload = size - KEY_BYTES + key;
-    let at = match why {
-        Some(
-            MessageError::UnexpectedContinuation
-            | MessageError::ExpectedContinuation
-            | MessageError::TooManyFragments,
-        ) => 0,
-        Some(MessageError::TooBig) if at < payload => payload - key - 1,
-        Some(MessageError::CloseCode(_)) => payload + 1,
-        Some(MessageError::CloseReason) => {
-            let mut reason = frame.get(payload + 2..).unwrap_or_default().to_vec();
-            header.mask.apply(2, &mut reason);
-            payload + 2 + str::from_utf8(&reason).map_or_else(|bad| bad.valid_up_to(), str::len)
-        }
-        Some(_) | None => at,
-    };
-    (at, why)
 }
 
 /// The bytes of a frame, each with its place, as a client would have sent them.
@@ -199,20 +155,13 @@ fn as_from_client(from: From, frame: &[u8]) -> Vec<(usize, u8)> {
     bytes
 }
 
-fn tell(event: Event<'_>, frames: usize, inflated: Option<u64>, opaque: Option<Opcode>) -> String {
+fn tell(event: Event<'_>, frames: usize, inflated: Option<u64>) -> String {
     match event {
         Event::Message { kind, payload } => {
-            let name = opaque.unwrap_or(kind.opcode());
-            let name = format!("{name:?}").to_ascii_lowercase();
+            let name = format!("{kind:?}").to_ascii_lowercase();
             let frames = if frames > 1 { format!(" in {frames} frames") } else { String::new() };
             let inflated = inflated.map_or_else(String::new, |b| format!(", inflated from {b}"));
             let (size, shown) = (count(payload.len(), "byte"), shown(payload, kind == Kind::Text));
-            if opaque.is_some() {
-                return format!(
-                    "message: {name}{frames}, {size} that cannot be inflated alone: it may refer to \
-                     the messages before it (context takeover, RFC 7692 section 7.1.1)"
-                );
-            }
             format!("message: {name}{frames}, {size}{inflated}: {shown}")
         }
         Event::Ping(payload) => {
@@ -237,12 +186,9 @@ fn tell(event: Event<'_>, frames: usize, inflated: Option<u64>, opaque: Option<O
 }
 
 fn refuse(from: From, (at, why): Broken, page: &mut Page) {
-    let (section, rule, code) = match why {
-        None => {
-            ("RFC 6455 section 5.1", "a server masks no frame".into(), CloseCode::PROTOCOL_ERROR)
-        }
-        Some(why) => (why.section(), why.to_string(), why.close_code()),
-    };
+    let section = why.map_or("RFC 6455 section 5.1", MessageError::section);
+    let rule = why.map_or_else(|| "a server masks no frame".to_owned(), |why| why.to_string());
+    let code = why.map_or(CloseCode::PROTOCOL_ERROR, MessageError::close_code);
     let limit = match why {
         Some(MessageError::TooBig) if from == From::Client => " (64 KiB without --max-message)",
         Some(_) | None => "",

@@ -16,10 +16,6 @@ use crate::http::{
 use crate::trace::agreed;
 use crate::trace::side::count;
 use crate::upgrade::{self, GUID};
-use crate::websocket::extension;
-
-/// `extension` or `subprotocol`, and its name.
-pub(super) type Extra = (&'static str, Vec<u8>);
 
 /// The most that a body may have, as without `--max-publish`.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -27,26 +23,22 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 /// What stands before the fields of an answer to make a request of it.
 const REQUEST_LINE: &[u8] = b"GET / HTTP/1.1\r\nHost: h";
 
+/// The byte with which a rule is broken, and the rule.
+type Broken = (usize, HttpError);
+
 impl Talk {
     /// Explains the head at the front of the bytes.
     pub(super) fn head(&mut self, from: From, bytes: &[u8], page: &mut Page) -> Step {
         let end = bytes.windows(2).position(|two| two == b"\r\n").unwrap_or(bytes.len());
         let (line, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
         let rest = rest.get(..=HeadLimits::default().head_bytes).unwrap_or(rest);
-        let status = status(line).unwrap_or_default();
-        if from == From::Server && status == [0; 3] && !rest.is_empty() {
-            page.say(&format!("  {}", brief(line)));
-            let rule = "a status line is HTTP/1.1, a code of 3 digits, and a reason or none";
-            page.broken("RFC 9112 section 4", rule, "the client closes");
-            return Step::Ended;
-        }
         let read_as = if from == From::Client { line } else { REQUEST_LINE };
         let whole = [read_as, rest].concat();
         let place = |at: usize| (at + line.len()).saturating_sub(read_as.len());
         let (head, used) = match parse(&whole) {
             Ok(Some(parsed)) => parsed,
             Ok(None) => return cut_off("head", bytes, page),
-            Err((at, why)) => return refuse(from, "head", bytes, place(at), why, page),
+            Err((at, why)) => return refuse(from, "head", bytes, (place(at), why), page),
         };
         let used = place(used);
         page.say(&format!("head: from a {from}, {}\n", count(used, "byte")));
@@ -54,20 +46,17 @@ impl Talk {
             let target = escaped(head.target.as_bytes());
             page.line(6, &format!("  {} {target} {}", head.method, head.version));
             if let Err(why) = path(&head, page) {
-                return refuse(from, "head", bytes, end, why, page);
+                return refuse(from, "head", bytes, (end, why), page);
             }
         } else {
             page.line(6, &format!("  {}", brief(line)));
         }
         fields(&head, from, page);
-        let has_body = match status {
-            _ if from == From::Client => true,
-            // RFC 9112 section 6.3: whatever its fields say. A 1xx is not yet the answer.
-            [b'1', ..] => false,
-            status => !self.answers_head() && !matches!(&status, b"204" | b"304"),
-        };
+        let status = status(line);
+        // RFC 9112 section 6.3: whatever the fields say.
+        let is_empty = self.answers_head(from, status) || matches!(status, 100..200 | 204 | 304);
         self.side(from).next = match head.framing {
-            Framing::Length(1..) | Framing::Chunked if has_body => Next::Body(head.framing),
+            Framing::Length(1..) | Framing::Chunked if !is_empty => Next::Body(head.framing),
             Framing::Length(_) | Framing::Chunked => Next::Head,
         };
         let goes_on = match from {
@@ -77,10 +66,10 @@ impl Talk {
         if goes_on { Step::Took(used) } else { Step::Ended }
     }
 
-    /// Whether the answer that has come is to a HEAD: it has the fields of a body that does not come
-    /// (RFC 9110 section 9.3.2).
-    fn answers_head(&mut self) -> bool {
-        self.asked.pop_front() == Some(Method::Head)
+    /// Whether this is the status of the answer to a HEAD, which has the fields of a body that does not
+    /// come (RFC 9110 section 9.3.2). A 1xx is not yet the answer.
+    fn answers_head(&mut self, from: From, status: u16) -> bool {
+        from == From::Server && status >= 200 && self.asked.pop_front() == Some(Method::Head)
     }
 
     /// Says whether the request is a handshake, and how it is answered. `false`: it is refused.
@@ -112,7 +101,7 @@ impl Talk {
             Ok(accepted) => accepted,
         };
         let key = head.fields.single("Sec-WebSocket-Key").ok().flatten().unwrap_or_default();
-        self.asks = Some((accept_value(key, page), extras(head).unwrap_or_default()));
+        self.asks = Some((accept_value(key, page), extras(head)));
         page.say("The answer, if path, channels and Origin suit the server:\n");
         let mut answer = Vec::new();
         accepted.encode(&mut answer);
@@ -128,14 +117,15 @@ impl Talk {
     }
 
     /// Says whether a 101 is that of the request before it. `false`: a client must close.
-    fn answer(&mut self, head: &Head<'_>, status: [u8; 3], page: &mut Page) -> bool {
-        if status != *b"101" {
-            if status.starts_with(b"1") {
-                return true;
-            }
-            self.asks = None;
+    fn answer(&mut self, head: &Head<'_>, status: u16, page: &mut Page) -> bool {
+        if status == 0 {
+            let rule = "a status line is HTTP/1.1, a code of 3 digits, and a reason or none";
+            page.broken("RFC 9112 section 4", rule, "the client closes");
+            return false;
+        }
+        if status != 101 {
             // RFC 9110 section 7.8: the wish was ignored, and requests follow.
-            if self.client.next == Next::Frame {
+            if status >= 200 && self.client.next == Next::Frame {
                 self.client.next = Next::Head;
             }
             return true;
@@ -147,54 +137,38 @@ impl Talk {
                 return false;
             }
         }
-        let agreed_on: Vec<_> = head.fields.lines("Sec-WebSocket-Extensions").collect();
-        let agreed_on = agreed_on.join(&b", "[..]);
-        for (side, alone) in [
-            (&mut self.client, "client_no_context_takeover"),
-            (&mut self.server, "server_no_context_takeover"),
-        ] {
+        let value = head.fields.lines("Sec-WebSocket-Extensions").next().unwrap_or_default();
+        for (who, side) in [("client", &mut self.client), ("server", &mut self.server)] {
             if side.next == Next::Head {
                 side.next = Next::Frame;
             }
-            side.frames.form = Some(agreed(&agreed_on));
-            side.frames.is_alone =
-                agreed_on.windows(alone.len()).any(|part| part == alone.as_bytes());
+            side.frames.form = Some(agreed(value));
+            side.frames.is_alone = escaped(value).contains(&format!("{who}_no_context_takeover"));
         }
         true
     }
 }
 
-/// The code of a status line (RFC 9112 section 4). `None`: it is none.
-fn status(line: &[u8]) -> Option<[u8; 3]> {
-    let (b"HTTP/", line) = line.split_first_chunk()? else { return None };
-    let ([major, b'.', minor, b' ', code @ ..], line) = line.split_first_chunk::<7>()? else {
-        return None;
-    };
-    let is_text = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~' | 0x80..);
-    let is_status = [major, minor].into_iter().chain(code).all(u8::is_ascii_digit)
-        && line.first() == Some(&b' ')
-        && line.iter().all(is_text);
-    is_status.then_some(*code)
+/// The code of a status line (RFC 9112 section 4), or 0.
+fn status(line: &[u8]) -> u16 {
+    let line = String::from_utf8_lossy(line);
+    let rest = line.strip_prefix("HTTP/1.1 ").or_else(|| line.strip_prefix("HTTP/1.0 "));
+    let (code, _) = rest.and_then(|line| line.split_once(' ')).unwrap_or_default();
+    code.parse().ok().filter(|number| code.len() == 3 && *number >= 100).unwrap_or_default()
 }
 
-/// The extensions and the subprotocols that a head names. `None`: it breaks their grammar.
-fn extras(head: &Head<'_>) -> Option<Vec<Extra>> {
-    let offers = extension::offers(head.fields.lines("Sec-WebSocket-Extensions")).ok()?;
-    let extensions = offers.iter().map(|offer| ("extension", offer.name.to_vec()));
-    let protocols = head.fields.lines("Sec-WebSocket-Protocol");
-    let protocols = protocols.flat_map(|line| line.split(|byte| *byte == b','));
-    let protocols = protocols.map(|name| ("subprotocol", name.trim_ascii().to_vec()));
-    Some(extensions.chain(protocols).collect())
+/// The extensions and the subprotocols that a head names.
+fn extras(head: &Head<'_>) -> Vec<String> {
+    let fields = ["Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"].into_iter();
+    let values: Vec<_> = fields.flat_map(|name| head.fields.lines(name)).map(escaped).collect();
+    let elements = values.iter().flat_map(|value| value.split(','));
+    elements.filter_map(|element| element.split(';').next()).map(|e| e.trim().to_owned()).collect()
 }
 
-/// Why a client must fail the connection behind a 101 (RFC 6455 section 4.1), or what is right.
-fn granted(head: &Head<'_>, asks: Option<(String, Vec<Extra>)>) -> Result<&'static str, String> {
-    let extras = extras(head).ok_or("Sec-WebSocket-Extensions is no list (section 9.1)")?;
-    if !head.fields.has_token("Upgrade", "websocket") {
-        return Err("a 101 needs Upgrade: websocket".to_owned());
-    }
-    if !head.fields.has_token("Connection", "upgrade") {
-        return Err("a 101 needs Connection: Upgrade".to_owned());
+/// What is right about a 101, or why a client must fail the connection (RFC 6455 section 4.1).
+fn granted(head: &Head<'_>, asks: Option<(String, Vec<String>)>) -> Result<&'static str, String> {
+    if !upgrade::is_requested(head) {
+        return Err("a 101 needs Connection: Upgrade and Upgrade: websocket".to_owned());
     }
     let Some((accept, offered)) = asks else {
         return Ok("Whether the accept value is right, only its request can tell.");
@@ -202,11 +176,8 @@ fn granted(head: &Head<'_>, asks: Option<(String, Vec<Extra>)>) -> Result<&'stat
     if head.fields.single("Sec-WebSocket-Accept") != Ok(Some(accept.as_bytes())) {
         return Err(format!("the accept value must be {accept}"));
     }
-    match extras.iter().find(|extra| !offered.contains(extra)) {
-        Some((what, name)) => Err(format!("the {what} {} was not offered", shown(name, true))),
-        None if extras.iter().filter(|(what, _)| *what == "subprotocol").count() > 1 => {
-            Err("a 101 names one subprotocol at most".to_owned())
-        }
+    match extras(head).into_iter().find(|extra| !extra.is_empty() && !offered.contains(extra)) {
+        Some(extra) => Err(format!("the client has not offered {extra}")),
         None => Ok("The accept value is right: it is that of the key above."),
     }
 }
@@ -215,12 +186,12 @@ fn granted(head: &Head<'_>, asks: Option<(String, Vec<Extra>)>) -> Result<&'stat
 pub(super) fn body(from: From, framing: Framing, bytes: &[u8], page: &mut Page) -> Step {
     let mut body = match Body::new(framing, MAX_BODY_BYTES) {
         Ok(body) => body,
-        Err(why) => return refuse(from, "body", bytes, 0, why, page),
+        Err(why) => return refuse(from, "body", bytes, (0, why), page),
     };
     for (at, byte) in bytes.iter().enumerate() {
         match body.receive(&[*byte]) {
             Ok((_, false)) => {}
-            Err(why) => return refuse(from, "body", bytes, at, why, page),
+            Err(why) => return refuse(from, "body", bytes, (at, why), page),
             Ok((_, true)) => {
                 let body = body.into_bytes();
                 page.say(&format!("body: {}: {}", count(body.len(), "byte"), shown(&body, true)));
@@ -232,14 +203,13 @@ pub(super) fn body(from: From, framing: Framing, bytes: &[u8], page: &mut Page) 
 }
 
 /// A head, or the byte that breaks a rule: the first with which the parser refuses.
-fn parse(bytes: &[u8]) -> Result<Option<(Head<'_>, usize)>, (usize, HttpError)> {
+fn parse(bytes: &[u8]) -> Result<Option<(Head<'_>, usize)>, Broken> {
     let mut scan = Scan::default();
     for at in 0..bytes.len() {
         let come = bytes.get(..=at).unwrap_or(bytes);
-        match http::parse(come, &mut scan, &HeadLimits::default()) {
-            Ok(None) => {}
-            Ok(head) => return Ok(head),
-            Err(why) => return Err((at, why)),
+        let head = http::parse(come, &mut scan, &HeadLimits::default()).map_err(|why| (at, why))?;
+        if head.is_some() {
+            return Ok(head);
         }
     }
     Ok(None)
@@ -311,14 +281,7 @@ fn cut_off(what: &str, bytes: &[u8], page: &mut Page) -> Step {
 }
 
 /// Shows the line up to the byte that breaks a rule, and says what is answered.
-fn refuse(
-    from: From,
-    what: &str,
-    bytes: &[u8],
-    at: usize,
-    why: HttpError,
-    page: &mut Page,
-) -> Step {
+fn refuse(from: From, what: &str, bytes: &[u8], (at, why): Broken, page: &mut Page) -> Step {
     let (before, byte) =
         bytes.get(..=at).and_then(<[u8]>::split_last_chunk).unwrap_or((bytes, &[0]));
     let line = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();

@@ -81,24 +81,22 @@ fn transcript(text: &str) -> Result<Input, String> {
     if talks.is_empty() {
         return Err("nobody says anything in this transcript".to_owned());
     }
-    let what = "a transcript (masking keys, and dots for the rest of long payloads, are made up)";
-    Ok(Input { what, talks })
+    Ok(Input { what: "a transcript (keys, and dots that end long payloads, are made up)", talks })
 }
 
 fn from_text(text: &str) -> Result<(&'static str, Vec<u8>), &'static str> {
-    let mut words = text.split_whitespace();
-    let Some(first) = words.next() else {
+    let Some(first) = text.split_whitespace().next() else {
         return Err("there is nothing to explain: see barewire explain -h");
     };
-    let is_offset = first == "000000" && words.next().is_some_and(|word| word.len() != 6);
     if let Some(bytes) = dump(text) {
         Ok(("hexadecimal with offsets", bytes))
-    } else if let Some(bytes) = hexadecimal(text).filter(|_| !is_offset) {
+    } else if let Some(bytes) = hexadecimal(text).filter(|_| first != "000000") {
         Ok(("hexadecimal", bytes))
     } else if let Some(bytes) = escapes(text.trim()) {
         Ok(("a string with escapes", bytes))
     } else if first.len() > 1 && first.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        // As hexdump writes without -C, and od without -tx1.
+        // As hexdump writes without -C, and od without -tx1: so six zeros, its first offset with -Ax,
+        // are no bytes.
         Err("this begins like hexadecimal: write pairs of digits, or use xxd or hexdump -C")
     } else if text.contains('\\') && text.trim().lines().count() == 1 {
         Err(r"an escape in here is not known: write \x1b or \033, \r, \n, \t, \\ and the like")
@@ -141,29 +139,21 @@ fn from_bytes(input: &[u8]) -> (&'static str, Vec<u8>) {
     bytes.extend_from_slice(rest);
     let what = match (is_http(input), bytes.len() == input.len()) {
         (true, true) => "HTTP",
-        (true, false) => {
-            "HTTP, with CR LF for each LF of a head (a LF alone is refused: RFC 9112 section 2.2)"
-        }
+        (true, false) => "HTTP, LF in heads read as CR LF (LF alone breaks RFC 9112 section 2.2)",
         (false, _) => "raw bytes",
     };
     (what, bytes)
 }
 
-/// How many bytes behind a head of these lines are a body: all, where only the body itself can tell.
+/// How many bytes behind a head of these lines are a body. Where that has chunks, it may be all.
 fn body_bytes(lines: &[&[u8]]) -> usize {
-    let value = |name: &str| {
-        lines.iter().find_map(|line| {
-            let (start, value) = line.split_at_checked(name.len())?;
-            start.eq_ignore_ascii_case(name.as_bytes()).then_some(value)
-        })
-    };
-    match (value("transfer-encoding:"), value("content-length:")) {
-        (None, None) => 0,
-        (None, Some(length)) => {
-            str::from_utf8(length).ok().and_then(|length| length.trim().parse().ok()).unwrap_or(0)
-        }
-        (Some(_), _) => usize::MAX,
-    }
+    let fields = lines.iter().filter_map(|line| str::from_utf8(line).ok()?.split_once(':'));
+    let sizes = fields.filter_map(|(name, value)| match name.to_ascii_lowercase().as_str() {
+        "transfer-encoding" => Some(usize::MAX),
+        "content-length" => value.trim().parse().ok(),
+        _ => None,
+    });
+    sizes.max().unwrap_or(0)
 }
 
 /// Pairs of digits, however they are grouped: `8185 37fa`, `0x81, 0x85`, `81:85`, `[0x81]`.
@@ -177,23 +167,16 @@ fn hexadecimal(text: &str) -> Option<Vec<u8>> {
             return None;
         }
         for pair in digits.chunks(2) {
-            bytes.push(digit(pair)?);
+            bytes.push(digit(pair, 16)?);
         }
     }
     Some(bytes)
 }
 
-/// The value of hexadecimal digits. `from_str_radix` would take a sign, too.
-fn digit(digits: &[u8]) -> Option<u8> {
+/// The value of digits. `from_str_radix` would take a sign, too.
+fn digit(digits: &[u8], radix: u32) -> Option<u8> {
     let text = str::from_utf8(digits).ok().filter(|text| !text.starts_with('+'))?;
-    u8::from_str_radix(text, 16).ok()
-}
-
-/// The byte that one to three octal digits are, and how many they are: `\5`, `\201`.
-fn octal(digits: &[u8]) -> Option<(u8, usize)> {
-    let used = digits.iter().take(3).take_while(|digit| matches!(digit, b'0'..=b'7')).count();
-    let digits = str::from_utf8(digits.get(..used)?).ok()?;
-    Some((u8::from_str_radix(digits, 8).ok()?, used))
+    u8::from_str_radix(text, radix).ok()
 }
 
 /// Lines with offsets, as `xxd`, `hexdump -C`, `od -tx1` and Wireshark write them.
@@ -222,8 +205,7 @@ fn dump(text: &str) -> Option<Vec<u8>> {
         }
         repeats = false;
         // Without -tx1 it writes words, in the byte order of the machine.
-        let width = rest.find(' ').unwrap_or(rest.len());
-        if digits == offset && matches!(digits.len(), 6 | 7) && width > 2 {
+        if matches!(digits.len(), 6 | 7) && rest.find(' ').unwrap_or(rest.len()) > 2 {
             return None;
         }
         bytes.extend(hexadecimal(rest.trim_start().split(column).next()?)?);
@@ -238,8 +220,11 @@ fn escapes(line: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     while let Some((&byte, behind)) = rest.split_first() {
         let (byte, used) = match (byte, behind) {
-            (b'\\', [b'x', high, low, ..]) => (digit(&[*high, *low])?, 3),
-            (b'\\', [b'0'..=b'7', ..]) => octal(behind)?,
+            (b'\\', [b'x', high, low, ..]) => (digit(&[*high, *low], 16)?, 3),
+            (b'\\', [b'0'..=b'7', ..]) => {
+                let used = behind.iter().take(3).take_while(|d| matches!(d, b'0'..=b'7')).count();
+                (digit(behind.get(..used)?, 8)?, used)
+            }
             (b'\\', [b'n', ..]) => (b'\n', 1),
             (b'\\', [b'r', ..]) => (b'\r', 1),
             (b'\\', [b't', ..]) => (b'\t', 1),

@@ -22,6 +22,8 @@ pub(super) struct Page {
     pub(super) text: String,
     /// Whether a rule was broken.
     pub(super) is_broken: bool,
+    /// How many other pages were left out.
+    pub(super) hidden: usize,
 }
 
 impl Page {
@@ -48,10 +50,14 @@ impl Page {
         self.line(2, text);
     }
 
-    /// Goes on with another page.
-    pub(super) fn add(&mut self, page: Self) {
-        self.text += &page.text;
+    /// Goes on with another page, unless there is so much text already.
+    pub(super) fn add(&mut self, page: Self, most: usize) {
         self.is_broken |= page.is_broken;
+        if self.text.len() < most {
+            self.text += &page.text;
+        } else {
+            self.hidden += 1;
+        }
     }
 
     /// Says which rule is broken, and what comes of it.
