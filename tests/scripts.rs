@@ -101,9 +101,8 @@ fn as_written(script: &str) -> String {
     script.lines().map(|line| without_prefix(line).to_owned() + "\n").collect()
 }
 
-/// Plays what a server has logged until it ended, as it was logged.
+/// Plays what a server has logged that is about to end, as it was logged.
 fn play_log(mut server: Server, flags: &[&str]) {
-    server.signal(Signal::TERM);
     server.wait(SOON);
     let log = server.log();
     let script = format!("# As it was logged.\n$ barewire {}\n{log}", flags.join(" "));
@@ -183,5 +182,6 @@ fn what_a_server_with_redis_logs_is_a_script() {
     quoted.send(masked(0x88, b"\x03\xf4"));
     drop((ruby, quoted));
     server.eventually("both have gone", SOON, || server.log().matches("> gone").count() >= 3);
+    server.signal(Signal::TERM);
     play_log(server, &["--redis", &url, "--channel", "ruby", "--channel", "'a \"b'"]);
 }

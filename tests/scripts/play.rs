@@ -211,9 +211,9 @@ fn with_notes(script: &[&str], played: Vec<Played>) -> String {
     text
 }
 
-/// Whether two transcripts tell the same: to each client, and to the bus, the same lines in the same order
-/// in the same time. Between two of them there is no order: which socket a turn of the loop comes to first
-/// is chance.
+/// Whether two transcripts tell the same: to each client the same lines in the same order in the same time,
+/// and to the bus the same. Between two of them there is no order: which socket a turn of the loop comes to
+/// first is chance.
 pub(crate) fn tell_the_same(one: &str, other: &str) -> bool {
     by_client(one) == by_client(other)
 }
@@ -227,12 +227,12 @@ fn by_client(script: &str) -> Vec<BTreeMap<&str, Vec<&str>>> {
             moments.push(BTreeMap::new());
         }
         let is_named = rest.starts_with("< ") || rest.starts_with("> ");
-        let client = if is_named {
-            first
-        } else if first == ">" {
-            "<"
-        } else {
-            first
+        let client = match first {
+            // Between two channels there is no order either.
+            "!" => line,
+            ">" => "<",
+            _ if is_named => first,
+            _ => "<",
         };
         moments.last_mut().expect("there is one").entry(client).or_default().push(line);
     }

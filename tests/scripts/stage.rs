@@ -8,7 +8,7 @@
 //! * The bus is played by the script: what the server says to it is a line that must stand there, and
 //!   what it says is a line that is played.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub(crate) struct Stage {
     hub: Hub,
     broadcast: Broadcast,
     is_live: bool,
+    /// Who may have missed something, and is not told yet.
+    gaps: BTreeSet<ClientId>,
     /// Who waits to hear to how many its message went.
     publishers: VecDeque<ClientId>,
     now: Now,
@@ -88,6 +90,7 @@ impl Stage {
             hub: Hub::default(),
             broadcast: Broadcast::new(site.backlog_bytes, site.limits.all_logs_bytes),
             is_live: false,
+            gaps: BTreeSet::new(),
             publishers: VecDeque::new(),
             now: Now { unix: Duration::from_secs(1_600_000_000), ..Now::default() },
             said: Vec::new(),
@@ -202,6 +205,7 @@ impl Stage {
         while let Some(id) = self.broadcast.lagging() {
             self.close([id], CloseCode::TRY_AGAIN_LATER, "too slow");
         }
+        self.tell_of_gaps();
         self.decide();
         self.reap();
     }
@@ -297,12 +301,17 @@ impl Stage {
                 HubEvent::Refuse(id, why) => self.answer(id, &refusal(&why)),
                 HubEvent::Gap(channel, _) => {
                     if self.site.closes_on_gap {
-                        let those: Vec<_> = self.broadcast.subscribers(channel).collect();
-                        self.close(those, CloseCode::SERVICE_RESTART, "redis gap");
+                        self.gaps.extend(self.broadcast.subscribers(channel));
                     }
                 }
             }
         }
+    }
+
+    /// Closes whoever may have missed something.
+    fn tell_of_gaps(&mut self) {
+        let those = std::mem::take(&mut self.gaps);
+        self.close(those, CloseCode::SERVICE_RESTART, "redis gap");
     }
 
     fn close(&mut self, those: impl IntoIterator<Item = ClientId>, code: CloseCode, reason: &str) {
