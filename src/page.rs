@@ -21,7 +21,7 @@ const PAGE: &str = include_str!("page.html");
 /// three hashes are of what stands between the tags; a test computes them anew.
 const POLICY: &str = "default-src 'none'; \
     script-src 'sha256-G1XndtT7jQxn4oAnB3KfpK8beMKA0FTF6PYnN/KG+1U=' 'sha256-MgrzkaCjNHLdJiFRYoqOf2+nB7MN4C9cuercExismhE='; \
-    style-src 'sha256-NGP2RZxSfpNukjAApzihlEzWE/ugjXJhqd2KCtoIdyE='; \
+    style-src 'sha256-tDLG9UMczuWEbDuujCJfIQZtIKa0UIvdq3BitoffSKI='; \
     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The answer to `GET /`, where the server is reached at `url`.
