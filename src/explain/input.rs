@@ -1,5 +1,5 @@
-//! What the input is: hexadecimal, a dump, a string with escapes, text of HTTP, or the bytes
-//! themselves. All of them become bytes here.
+//! What the input is: hexadecimal, a dump, a string with escapes, text of HTTP, a transcript, or the
+//! bytes themselves. All of them become bytes here.
 //!
 //! What to notice:
 //! * It is decided by the content alone, so that one may paste what one has.

@@ -76,7 +76,8 @@ Usage: barewire explain [BYTES]               (without any: those on its input)
   -h, --help             this text
 
 Bytes are hexadecimal, grouped in any way; what xxd, hexdump -C or od -tx1 have
-printed; a string with escapes; text of HTTP; or, on the input, the bytes. Exit
+printed; a string with escapes; text of HTTP; or, on the input, what a server
+has logged with RUST_LOG=barewire::wire=trace, or the bytes themselves. Exit
 codes: 0 for what breaks no rule, 1 for what breaks one, 2 for no bytes.
 
   barewire explain 81 85 37 fa 21 3d 7f 9f 4d 51 58
