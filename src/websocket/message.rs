@@ -2,8 +2,8 @@
 //! incomplete.
 //!
 //! What to notice:
-//! * A frame that lies whole in the bytes is unmasked where it lies and handed out from there: no
-//!   copy, no allocation. Only what the network cut or the peer fragmented is copied, once.
+//! * A message that lies whole in the bytes and in one frame is unmasked where it lies and handed out from
+//!   there: no copy, no allocation. Only what the network cut or the peer fragmented goes through the box.
 //! * Between messages an [`Assembler`] is one empty pointer. Ten thousand idle clients own no
 //!   buffer here.
 //! * A payload in pieces is unmasked, measured and checked as it arrives. So a bad byte fails when
@@ -27,7 +27,7 @@ use super::close::Close;
 use super::deflate::Inflater;
 use super::form::Form;
 use super::frame::{self, FrameHeader, Opcode};
-use super::partial::{Partial, Piece, StartedHeader, event};
+use super::partial::{Partial, StartedMessage, event};
 
 /// How much one message may take (RFC 6455 section 10.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +110,7 @@ pub enum Event<'a> {
 /// Turns the bytes of one client into events. See [`receive`](Self::receive), which is all of it.
 #[derive(Debug, Default)]
 pub struct Assembler {
+    /// The box for what is incomplete. Nearly always there is none.
     partial: Option<Box<Partial>>,
 }
 
@@ -158,11 +159,13 @@ impl Assembler {
         self.free_lent();
         let all = bytes.len();
         let mut rest = bytes;
+        if self.partial.is_none()
+            && let Some(event) = take_whole(&mut rest, form, limits)?
+        {
+            return Ok((all - rest.len(), Some(event)));
+        }
         while !rest.is_empty() {
-            let event = self.step(&mut rest, form, limits).inspect_err(|_| self.partial = None)?;
-            if event.is_some() {
-                return Ok((all - rest.len(), event));
-            }
+            self.step(&mut rest, form, limits).inspect_err(|_| self.partial = None)?;
             if self.partial.as_ref().is_some_and(|partial| partial.has_event()) {
                 break;
             }
@@ -186,85 +189,72 @@ impl Assembler {
         }
     }
 
-    /// Takes one header, or more of one payload. The event is one that lies whole in `rest`; one
-    /// that was completed in the box is [lent](Partial::lend) from there.
-    fn step<'b>(
+    /// Takes one header, or more of one payload, into the box.
+    fn step(
         &mut self,
-        rest: &mut &'b mut [u8],
+        rest: &mut &mut [u8],
         form: Form,
         limits: &MessageLimits,
-    ) -> Result<Option<Event<'b>>, MessageError> {
-        if let Some(partial) = &mut self.partial
-            && partial.take(rest)?
-        {
-            return Ok(None);
+    ) -> Result<(), MessageError> {
+        let partial = self.partial.get_or_insert_default();
+        if partial.take(rest)? {
+            return Ok(());
         }
-        let Some(header) = self.header(rest, form)? else { return Ok(None) };
-        let length = self.allow(&header, limits)?;
-        let is_whole = header.fin && !header.compressed && header.opcode != Opcode::Continuation;
-        if is_whole && let Some(payload) = rest.split_off_mut(..length) {
-            let is_ascii = header.mask.apply(0, payload);
-            if header.opcode == Opcode::Text && !is_ascii && str::from_utf8(payload).is_err() {
-                return Err(MessageError::InvalidUtf8);
-            }
-            return event(header.opcode, payload).map(Some);
-        }
+        let Some(header) = partial.take_header(rest, form)? else { return Ok(()) };
+        let length = allow(&header, partial.message.as_ref(), limits)?;
         let inflater = match form {
             Form::Plain => None,
             Form::Deflate(window) => {
                 header.compressed.then(|| Inflater::new(window, limits.max_message_bytes))
             }
         };
-        let partial = self.partial.get_or_insert_default();
         partial.enter(header, length, inflater);
         partial.take(rest)?;
-        Ok(None)
+        Ok(())
     }
+}
 
-    /// Checks that a frame may come now, before any of its payload is looked at, and returns its
-    /// length.
-    fn allow(&self, header: &FrameHeader, limits: &MessageLimits) -> Result<usize, MessageError> {
-        let message = self.partial.as_ref().and_then(|partial| partial.message.as_ref());
-        match (header.opcode, message) {
-            // RFC 6455 section 5.5: between fragments, too. It is short, as decode has checked.
-            (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => {
-                usize::try_from(header.length).map_err(|_| MessageError::LongControl)
-            }
-            (Opcode::Text | Opcode::Binary, None) => limits.check(header, header.compressed, 0, 0),
-            (Opcode::Continuation, Some(message)) => {
-                let (fragments, bytes) = (message.fragments, message.payload.len());
-                limits.check(header, message.is_compressed(), fragments, bytes)
-            }
-            (Opcode::Continuation, None) => Err(MessageError::UnexpectedContinuation),
-            // RFC 6455 section 5.4: "The fragments of one message MUST NOT be interleaved between
-            // the fragments of another message".
-            (Opcode::Text | Opcode::Binary, Some(_)) => Err(MessageError::ExpectedContinuation),
-        }
+/// Takes an event that lies whole in the bytes and in one frame, as nearly all do. `None`: nothing is
+/// taken, for it is cut, compressed, a fragment, or not allowed, which the box finds out.
+fn take_whole<'b>(
+    rest: &mut &'b mut [u8],
+    form: Form,
+    limits: &MessageLimits,
+) -> Result<Option<Event<'b>>, MessageError> {
+    let Some((header, size)) = frame::decode(rest, form)? else { return Ok(None) };
+    let is_alone = header.fin && !header.compressed && header.opcode != Opcode::Continuation;
+    let allowed = limits.check(&header, false, 0, 0).ok().filter(|_| is_alone);
+    let Some(length) = allowed else { return Ok(None) };
+    let Some(frame) = rest.split_off_mut(..size.saturating_add(length)) else { return Ok(None) };
+    let payload = frame.get_mut(size..).unwrap_or_default();
+    let is_ascii = header.mask.apply(0, payload);
+    if header.opcode == Opcode::Text && !is_ascii && str::from_utf8(payload).is_err() {
+        return Err(MessageError::InvalidUtf8);
     }
+    event(header.opcode, payload).map(Some)
+}
 
-    /// The next header, or `None` after keeping the part of it that has come.
-    fn header(
-        &mut self,
-        rest: &mut &mut [u8],
-        form: Form,
-    ) -> Result<Option<FrameHeader>, MessageError> {
-        if let Some(partial) = &mut self.partial
-            && let Piece::Header(started) = &mut partial.piece
-        {
-            let header = started.take(rest, form)?;
-            if header.is_some() {
-                partial.piece = Piece::Nothing;
-            }
-            return Ok(header);
+/// Checks that a frame may come now, before any of its payload is looked at, and returns its length.
+/// `message` is the one whose fragments have begun to come.
+fn allow(
+    header: &FrameHeader,
+    message: Option<&StartedMessage>,
+    limits: &MessageLimits,
+) -> Result<usize, MessageError> {
+    match (header.opcode, message) {
+        // RFC 6455 section 5.5: between fragments, too. It is short, as decode has checked.
+        (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => {
+            usize::try_from(header.length).map_err(|_| MessageError::LongControl)
         }
-        if let Some((header, size)) = frame::decode(rest, form)? {
-            let _header = rest.split_off_mut(..size);
-            return Ok(Some(header));
+        (Opcode::Text | Opcode::Binary, None) => limits.check(header, header.compressed, 0, 0),
+        (Opcode::Continuation, Some(message)) => {
+            let (fragments, bytes) = (message.fragments, message.payload.len());
+            limits.check(header, message.is_compressed(), fragments, bytes)
         }
-        let mut started = StartedHeader::default();
-        started.take(rest, form)?;
-        self.partial.get_or_insert_default().piece = Piece::Header(started);
-        Ok(None)
+        (Opcode::Continuation, None) => Err(MessageError::UnexpectedContinuation),
+        // RFC 6455 section 5.4: "The fragments of one message MUST NOT be interleaved between
+        // the fragments of another message".
+        (Opcode::Text | Opcode::Binary, Some(_)) => Err(MessageError::ExpectedContinuation),
     }
 }
 

@@ -29,11 +29,11 @@ pub(super) struct Partial {
     /// The message of which a part has come.
     pub(super) message: Option<StartedMessage>,
     /// What has come of a header or of a frame: one of that message, or a control frame.
-    pub(super) piece: Piece,
+    piece: Piece,
 }
 
 #[derive(Debug, Default)]
-pub(super) enum Piece {
+enum Piece {
     #[default]
     Nothing,
     Header(StartedHeader),
@@ -42,11 +42,11 @@ pub(super) enum Piece {
 
 /// The first bytes of a header that goes on in the next chunk.
 #[derive(Debug, Default)]
-pub(super) struct StartedHeader(Vec<u8>);
+struct StartedHeader(Vec<u8>);
 
 /// A frame of which a part has come, as little as its header perhaps.
 #[derive(Debug)]
-pub(super) struct StartedFrame {
+struct StartedFrame {
     header: FrameHeader,
     length: usize,
     received: usize,
@@ -70,6 +70,23 @@ pub(super) struct StartedMessage {
 }
 
 impl Partial {
+    /// Takes the next header, or goes on with it. `None`: it goes on behind the bytes, which are all taken.
+    pub(super) fn take_header(
+        &mut self,
+        rest: &mut &mut [u8],
+        form: Form,
+    ) -> Result<Option<FrameHeader>, MessageError> {
+        let mut started = match mem::take(&mut self.piece) {
+            Piece::Header(started) => started,
+            Piece::Nothing | Piece::Frame(_) => StartedHeader::default(),
+        };
+        let header = started.take(rest, form)?;
+        if header.is_none() {
+            self.piece = Piece::Header(started);
+        }
+        Ok(header)
+    }
+
     /// Enters a frame with a payload of `length` bytes, to be taken. If it begins a compressed
     /// message, then `inflater` is what takes that apart.
     pub(super) fn enter(&mut self, header: FrameHeader, length: usize, inflater: Option<Inflater>) {
