@@ -6,7 +6,7 @@
 //! * The seed has to differ from that of the other servers that come back to the same Redis, and no more.
 //!   So it is made of the time and the process, and nothing secret may be drawn from it.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::now::Now;
 
@@ -23,13 +23,17 @@ impl Clock {
 
     /// A number that hardly any two processes share, for what has to differ and not to be secret.
     pub(super) fn seed(&self) -> u64 {
-        let nanos = self.now().unix.subsec_nanos();
-        u64::from(nanos) << 32 | u64::from(std::process::id())
+        u64::from(self.now().unix.subsec_nanos()) << 32 | u64::from(std::process::id())
+    }
+
+    /// The one clock alone: between two turns nobody asks what time it is.
+    pub(super) fn since_start(&self) -> Duration {
+        self.start.elapsed()
     }
 
     pub(super) fn now(&self) -> Now {
         Now {
-            since_start: self.start.elapsed(),
+            since_start: self.since_start(),
             // A clock set to before 1970 is shown as 1970: no deadline depends on it.
             unix: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
         }

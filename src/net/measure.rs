@@ -20,7 +20,7 @@ use crate::now::Now;
 impl Server {
     /// A turn that began at `began` ends.
     pub(super) fn time_turn(&mut self, began: Now) {
-        let ends = self.clock.now().since_start;
+        let ends = self.clock.since_start();
         self.site.metrics.turns.observe(ends.saturating_sub(began.since_start));
         if let Some((mark, appended)) = &self.measured
             && self.broadcast.has_passed(mark)

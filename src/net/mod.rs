@@ -213,7 +213,7 @@ impl Server {
     }
 
     fn turn(&mut self, events: &mut Events) -> io::Result<()> {
-        let sleep = self.sleep_limit(self.clock.now());
+        let sleep = self.sleep_limit(self.clock.since_start());
         match self.poll.poll(events, sleep) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             other => other?,
@@ -251,8 +251,8 @@ impl Server {
     }
 
     /// How long the poll may sleep: until the next deadline, and not at all with work left over.
-    fn sleep_limit(&self, now: Now) -> Option<Duration> {
-        let is_ready = |listener: &Listener| listener.is_ready(now.since_start);
+    fn sleep_limit(&self, since_start: Duration) -> Option<Duration> {
+        let is_ready = |listener: &Listener| listener.is_ready(since_start);
         let has_work = !self.again.is_empty()
             || self.broadcast.has_deliveries()
             || self.hub.has_events()
@@ -270,7 +270,7 @@ impl Server {
             .chain(self.gaps.deadline())
             .chain(self.drain_deadline())
             .min()?;
-        Some(next.saturating_sub(now.since_start))
+        Some(next.saturating_sub(since_start))
     }
 
     fn on_event(&mut self, event: &mio::event::Event, now: Now) {
