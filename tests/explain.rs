@@ -103,7 +103,7 @@ fn every_broken_rule_of_a_frame_is_told_with_its_section() {
         (b"\x88\x81\0\0\0\0\x03", "RFC 6455 section 5.5.1, at byte 7", 1002), // CloseOneByte
         (b"\x88\x82\0\0\0\0\x03\xed", "RFC 6455 section 7.4, at byte 8", 1002), // CloseCode
         (b"\x88\x85\0\0\0\0\x03\xedbye", "RFC 6455 section 7.4, at byte 8", 1002), // CloseCode
-        (b"\x88\x86\0\0\0\x80\x03\xe8a\x7fby", "RFC 6455 section 5.5.1, at byte 12", 1007), // CloseReason
+        (b"\x88\x86\0\0\0\x80\x03\xe8a\x7fby", "RFC 6455 section 5.5.1, at byte 10", 1007), // CloseReason
         (b"\x88\x83\0\0\0\0\x03\xe8\xff", "RFC 6455 section 5.5.1, at byte 9", 1007), // CloseReason
     ] {
         let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
@@ -158,7 +158,7 @@ fn the_byte_at_fault_is_marked_in_a_frame_of_a_server_too() {
         (b"\x01\x02He\x81\x02lo", "RFC 6455 section 5.4, at byte 1"),
         (&long, "RFC 6455 section 10.4, at byte 10"),
         (b"\x88\x05\x03\xedbye", "RFC 6455 section 7.4, at byte 4"),
-        (b"\x88\x06\x03\xe8a\xffby", "RFC 6455 section 5.5.1, at byte 8"),
+        (b"\x88\x06\x03\xe8a\xffby", "RFC 6455 section 5.5.1, at byte 6"),
     ] {
         let (text, is_legal) = explained(bytes);
         let told = text.contains(&format!("broken: {section} of the frame\n"));
@@ -561,6 +561,19 @@ fn no_control_character_reaches_a_terminal() {
     }
 }
 
+/// A whole frame of a client, with a payload of at most 125 bytes.
+fn masked(first: u8, payload: &[u8], key: [u8; 4]) -> Vec<u8> {
+    let plain = payload.iter().zip(key.into_iter().cycle());
+    let header = [first, 0x80 | payload.len() as u8].into_iter().chain(key);
+    header.chain(plain.map(|(byte, key)| byte ^ key)).collect()
+}
+
+/// The byte of a frame that is marked, counted from 1.
+fn marked(frame: &[u8]) -> Option<usize> {
+    let (text, _) = explained(frame);
+    text.split_once(", at byte ")?.1.split_once(" of the frame")?.0.parse().ok()
+}
+
 /// What follows a handshake, read by the server's own assembler: whether any rule is broken.
 fn is_legal_for_a_server(mut bytes: Vec<u8>) -> bool {
     let limits = MessageLimits { max_message_bytes: 64 << 10, max_fragments: 131_072 };
@@ -624,6 +637,17 @@ proptest! {
         let (text, is_legal) = explained(&[HANDSHAKE.as_bytes(), b"\r\n", &bytes].concat());
         assert_fits_a_terminal(&text);
         prop_assert_eq!(is_legal, is_legal_for_a_server(bytes), "{}", text);
+    }
+
+    /// RFC 6455 section 5.5.1: the reason is UTF-8, as a text is. The code stands before it.
+    #[test]
+    fn a_reason_is_wrong_where_the_same_text_would_be(
+        reason in prop::collection::vec(prop_oneof![9 => b' '..=b'~', 1 => any::<u8>()], 0..=123),
+        key: [u8; 4],
+    ) {
+        let text = marked(&masked(0x81, &reason, key));
+        let close = marked(&masked(0x88, &[b"\x03\xe8", &reason[..]].concat(), key));
+        prop_assert_eq!(close, text.map(|at| at + 2));
     }
 
     /// What is said of a head is what `http` and `upgrade` make of it.

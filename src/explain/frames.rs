@@ -8,6 +8,8 @@
 //! * How many frames a message had, and how short it was compressed, is what an assembler hides; so
 //!   that is counted here.
 
+use std::slice;
+
 use super::drawing::draw;
 use super::page::{Page, escaped, shown};
 use super::{From, Step};
@@ -18,6 +20,7 @@ use crate::websocket::close::{Close, CloseCode};
 use crate::websocket::form::Form;
 use crate::websocket::frame::{self, FrameHeader, MAX_HEADER_BYTES, Opcode};
 use crate::websocket::message::{Assembler, Event, Kind, MessageError, MessageLimits};
+use crate::websocket::utf8::Utf8;
 
 /// RFC 6455 section 5.3: the key has 32 bits.
 const KEY_BYTES: usize = 4;
@@ -108,8 +111,10 @@ impl Frames {
         // FIN, and no control frame.
         let is_last = frame.first().is_some_and(|first| first & 0x88 == 0x80);
         let mut told = None;
-        for (at, byte) in as_from_client(from, frame) {
-            match self.assembler.receive(&mut [byte], form, &limits) {
+        let mut bytes = as_from_client(from, frame);
+        for (at, byte) in &mut bytes {
+            // It is unmasked where it lies, if it belongs to a payload.
+            match self.assembler.receive(slice::from_mut(byte), form, &limits) {
                 Ok((_, event)) => told = event.map(|event| tell(event, self.frames, inflated)),
                 // RFC 7692 section 7.1.1: it may refer to what came before, which is not kept here. The
                 // rest of it is read as that of a message which is not compressed.
@@ -121,11 +126,16 @@ impl Frames {
                     break;
                 }
                 Err(why) => {
-                    // An opcode and a length are judged when the header is whole, a code with its Close.
-                    let at = match why.section() {
-                        "RFC 6455 section 5.4" => 0,
-                        "RFC 6455 section 7.4" => key + 3,
-                        "RFC 6455 section 10.4" if inflated.is_none() => at - key,
+                    // An opcode and a length are judged when the header is whole, code and reason with
+                    // their Close. The reason is wrong where the same text would be.
+                    let (at, mut text) = (*at, Utf8::default());
+                    let mut reason = bytes.iter().skip(2 + KEY_BYTES + 2);
+                    let wrong = reason.find(|(_, byte)| text.push(&[*byte]).is_err());
+                    let at = match (why, why.section()) {
+                        (_, "RFC 6455 section 5.4") => 0,
+                        (MessageError::CloseCode(_), _) => key + 3,
+                        (MessageError::CloseReason, _) => wrong.map_or(at, |(at, _)| *at),
+                        (_, "RFC 6455 section 10.4") if inflated.is_none() => at - key,
                         _ => at,
                     };
                     return Err((at, Some(why)));
