@@ -21,15 +21,19 @@
 
 mod support;
 
+use std::collections::HashSet;
 use std::fs;
+use std::mem::discriminant;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use barewire::explain::{MAX_INPUT_BYTES, explain};
 use barewire::http::{self, HeadLimits, Method, Scan, Target};
 use barewire::upgrade;
+use barewire::websocket::deflate::Agreement;
+use barewire::websocket::extension::offers;
 use barewire::websocket::form::Form;
-use barewire::websocket::message::{Assembler, Event, MessageLimits};
+use barewire::websocket::message::{Assembler, Event, MessageError, MessageLimits};
 use proptest::prelude::*;
 use support::{Finished, finish, run};
 
@@ -100,7 +104,7 @@ fn every_broken_rule_of_a_frame_is_told_with_its_section() {
         (&long, "RFC 6455 section 10.4, at byte 10", 1009),                             // TooBig
         (b"\xc1\x81\0\0\0\0\x07", "RFC 7692 section 7.2.2, at byte 7", 1007), // InvalidDeflate
         (b"\x81\x82\0\0\0\0a\xff", "RFC 6455 section 8.1, at byte 8", 1007),  // InvalidUtf8
-        (b"\x88\x81\0\0\0\0\x03", "RFC 6455 section 5.5.1, at byte 7", 1002), // CloseOneByte
+        (b"\x88\x81\0\0\0\0\x03", "RFC 6455 section 5.5.1, at byte 2", 1002), // CloseOneByte
         (b"\x88\x82\0\0\0\0\x03\xed", "RFC 6455 section 7.4, at byte 8", 1002), // CloseCode
         (b"\x88\x85\0\0\0\0\x03\xedbye", "RFC 6455 section 7.4, at byte 8", 1002), // CloseCode
         (b"\x88\x86\0\0\0\x80\x03\xe8a\x7fby", "RFC 6455 section 5.5.1, at byte 10", 1007), // CloseReason
@@ -149,6 +153,73 @@ fn a_message_that_refers_to_those_before_it_is_not_broken() {
     }
 }
 
+/// Where the server refuses a frame behind others, counted from 1, if it is handed over byte by byte.
+fn refused(before: &[u8], frame: &[u8]) -> Option<(usize, MessageError)> {
+    let offers = offers([&b"permessage-deflate"[..]].into_iter()).unwrap();
+    let form = Agreement::negotiate(&offers).unwrap().form();
+    let limits = MessageLimits { max_message_bytes: 64 << 10, max_fragments: 131_072 };
+    let mut assembler = Assembler::default();
+    let mut before = before.to_vec();
+    assert_eq!(assembler.receive(&mut before, form, &limits).map(|(_, event)| event), Ok(None));
+    let mut bytes = (1..).zip(frame);
+    bytes.find_map(|(at, byte)| Some((at, assembler.receive(&mut [*byte], form, &limits).err()?)))
+}
+
+/// What cannot be judged when it comes is refused later: what a frame is and how long, when its header
+/// is whole, before any of its payload; and code and reason of a Close, when that is.
+#[test]
+fn every_rule_is_marked_where_the_server_refuses_or_else_at_the_byte_at_fault() {
+    use MessageError as E;
+    let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+    let handshake = [HANDSHAKE.as_bytes(), offer.as_bytes()].concat();
+    let most = [&b"\x01\x80\0\0\0\0"[..], &b"\0\x80\0\0\0\0".repeat(131_071)].concat();
+    let most_compressed = [b"\x41", &most[1..]].concat();
+    let largest = [&b"\x02\xff\0\0\0\0\0\x01\0\0\0\0\0\0"[..], &[0; 65_536]].concat();
+    // RFC 1951 section 3.2.4: a block that is not compressed.
+    let stored = b"\x42\xff\0\0\0\0\0\x01\0\x04\0\0\0\0\0\xff\xff\0\0";
+    let stored = [&stored[..], &[0; 65_535]].concat();
+    let mut told = HashSet::new();
+    for (before, frame, error, at, mark) in [
+        (&b""[..], &b"\xa1"[..], E::ReservedBits, 1, 1),
+        (b"", b"\xc9", E::CompressedBit, 1, 1),
+        (b"", b"\x83", E::ReservedOpcode, 1, 1),
+        (b"", b"\x09", E::FragmentedControl, 1, 1),
+        (b"", b"\x81\x05", E::Unmasked, 2, 2),
+        (b"", b"\x89\xfe", E::LongControl, 2, 2),
+        (b"", b"\x82\xff\x80", E::LengthTopBit, 3, 3),
+        (b"", b"\x82\xfe\0\x7d", E::LengthNotMinimal, 4, 4),
+        (b"", b"\x82\xff\0\0\0\0\0\0", E::LengthNotMinimal, 8, 8),
+        (b"", b"\x80\x81\0\0\0\0a", E::UnexpectedContinuation, 6, 1),
+        (b"\x01\x80\0\0\0\0", b"\x81\x81\0\0\0\0a", E::ExpectedContinuation, 6, 1),
+        (&most, b"\0\x81\0\0\0\0a", E::TooManyFragments, 6, 1),
+        (&most_compressed, b"\0\x81\0\0\0\0a", E::TooManyFragments, 6, 1),
+        (b"", b"\x82\xff\0\0\0\0\0\x01\0\x01\0\0\0\0a", E::TooBig, 14, 10),
+        (&largest, b"\x80\x81\0\0\0\0a", E::TooBig, 6, 2),
+        (&stored, b"\x80\x87\0\0\0\0\0\x02\0\xfd\xffab", E::TooBig, 13, 13),
+        (b"", b"\xc1\x82\0\0\0\0\x07a", E::InvalidDeflate, 7, 7),
+        (b"\x41\x81\0\0\0\0\xf2", b"\x80\x80\0\0\0\0", E::InvalidDeflate, 6, 2),
+        (b"", b"\x81\x83\0\0\0\0a\xffb", E::InvalidUtf8, 8, 8),
+        (b"\x01\x81\0\0\0\0\xc3", b"\x80\x80\0\0\0\0", E::InvalidUtf8, 6, 2),
+        (b"", b"\x88\x81\0\0\0\0\x03", E::CloseOneByte, 7, 2),
+        (b"", b"\x88\x85\0\0\0\0\x03\xedbye", E::CloseCode(1005), 11, 8),
+        (b"", b"\x88\x86\0\0\0\0\x03\xe8a\xffby", E::CloseReason, 12, 10),
+        (b"", b"\x88\x83\0\0\0\0\x03\xe8\xc3", E::CloseReason, 9, 9),
+    ] {
+        let name = format!("{error:?}: {}", escaped(frame));
+        assert_eq!(refused(before, frame), Some((at, error)), "{name}");
+        assert_eq!(marked(&[&handshake, before, frame].concat()), Some(mark), "{name}");
+        // Another byte there, and the server would have read on.
+        let is_at_fault = [0x89, 0x81, 0x80, 0, 0xe8, b'b'].into_iter().any(|byte| {
+            let other = [&frame[..mark - 1], &[byte], &frame[mark..at]].concat();
+            refused(before, &other).is_none()
+        });
+        assert!(is_at_fault || mark == at, "{name}");
+        told.insert(discriminant(&error));
+    }
+    let rules = include_str!("../src/websocket/error.rs").matches("\n    /// RFC ").count();
+    assert_eq!(told.len(), rules);
+}
+
 /// The same for what a server sends, of which only the key is missing.
 #[test]
 fn the_byte_at_fault_is_marked_in_a_frame_of_a_server_too() {
@@ -156,6 +227,8 @@ fn the_byte_at_fault_is_marked_in_a_frame_of_a_server_too() {
     for (bytes, section) in [
         (&b"\x80\x02lo"[..], "RFC 6455 section 5.4, at byte 1"),
         (b"\x01\x02He\x81\x02lo", "RFC 6455 section 5.4, at byte 1"),
+        (b"\x01\x01\xc3\x80\0", "RFC 6455 section 8.1, at byte 2"),
+        (b"\x88\x01\x03", "RFC 6455 section 5.5.1, at byte 2"),
         (&long, "RFC 6455 section 10.4, at byte 10"),
         (b"\x88\x05\x03\xedbye", "RFC 6455 section 7.4, at byte 4"),
         (b"\x88\x06\x03\xe8a\xffby", "RFC 6455 section 5.5.1, at byte 6"),
@@ -168,11 +241,22 @@ fn the_byte_at_fault_is_marked_in_a_frame_of_a_server_too() {
 
 #[test]
 fn a_fragment_too_many_is_told() {
-    let fragments = b"\x01\x80\0\0\0\0".iter().copied();
-    let fragments: Vec<u8> = fragments.chain(b"\0\x80\0\0\0\0".repeat(131_072)).collect();
+    let fragments = [b"\x41\0", &b"\0\0".repeat(131_072)[..]].concat();
     let (text, is_legal) = explained(&fragments);
-    assert!(!is_legal && text.contains("broken: RFC 6455 section 10.4, at byte 2"), "{text}");
-    assert!(text.contains("the server closes with 1008 (policy violation)"), "{text}");
+    assert!(!is_legal && text.contains("broken: RFC 6455 section 10.4, at byte 1"), "{text}");
+    assert!(text.contains("the client closes with 1008 (policy violation)"), "{text}");
+}
+
+/// A key is no excuse for what stands before it.
+#[test]
+fn the_first_byte_of_a_frame_is_judged_before_its_mask() {
+    for (frame, section) in [
+        ("81 80 00 00 00 00", "RFC 6455 section 5.1, at byte 2"),
+        ("83 80 00 00 00 00", "RFC 6455 section 5.2, at byte 1"),
+    ] {
+        let (text, is_legal) = explained(format!("a > {frame}\n").as_bytes());
+        assert!(!is_legal && text.contains(section), "{text}");
+    }
 }
 
 /// A request, the rule that it breaks, and the status that it gets.

@@ -64,7 +64,9 @@ impl Frames {
         let is_text = header.is_some_and(|(header, _)| self.enter(&header));
         let frame = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or(bytes);
         let read = match bytes {
-            [_, 0x80..=0xff, ..] if from == From::Server => Err((1, None)),
+            [_, 0x80..=0xff, ..] if from == From::Server => {
+                self.feed(from, bytes.get(..1).unwrap_or(bytes), form).and(Err((1, None)))
+            }
             _ => self.feed(from, frame, form),
         };
         page.say(&format!("frame: from a {from}, {}\n", count(frame.len(), "byte")));
@@ -107,7 +109,6 @@ impl Frames {
             max_fragments: Limits::default().fragments,
         };
         let inflated = self.first.filter(|first| first.compressed).map(|_| self.bytes);
-        let key = if from == From::Client { KEY_BYTES } else { 0 };
         // FIN, and no control frame.
         let is_last = frame.first().is_some_and(|first| first & 0x88 == 0x80);
         let mut told = None;
@@ -125,43 +126,45 @@ impl Frames {
                     }
                     break;
                 }
-                Err(why) => {
-                    // An opcode and a length are judged when the header is whole, code and reason with
-                    // their Close. The reason is wrong where the same text would be.
-                    let (at, mut text) = (*at, Utf8::default());
-                    let mut reason = bytes.iter().skip(2 + KEY_BYTES + 2);
-                    let wrong = reason.find(|(_, byte)| text.push(&[*byte]).is_err());
-                    let at = match (why, why.section()) {
-                        (_, "RFC 6455 section 5.4") => 0,
-                        (MessageError::CloseCode(_), _) => key + 3,
-                        (MessageError::CloseReason, _) => wrong.map_or(at, |(at, _)| *at),
-                        (_, "RFC 6455 section 10.4") if inflated.is_none() => at - key,
-                        _ => at,
-                    };
-                    return Err((at, Some(why)));
-                }
+                Err(why) => return Err((at_fault(*at, why, &bytes), Some(why))),
             }
         }
         Ok(if is_last && self.is_opaque { Some(OPAQUE.to_owned()) } else { told })
     }
 }
 
-/// The bytes of a frame, each with its place, as a client would have sent them.
+/// The place of the byte at fault, where the server refuses at the byte `at`. What a frame is, is
+/// judged when its header is whole; code and reason of a Close, when that is.
+fn at_fault(at: usize, why: MessageError, bytes: &[(usize, u8)]) -> usize {
+    let mut text = Utf8::default();
+    let mut reason = bytes.iter().skip(KEY_BYTES + 4);
+    let at_fault = match (why, why.section()) {
+        (MessageError::TooManyFragments, _) | (_, "RFC 6455 section 5.4") => bytes.first(),
+        (MessageError::CloseOneByte, _) => bytes.get(1),
+        (MessageError::CloseCode(_), _) => bytes.get(KEY_BYTES + 3),
+        // RFC 6455 section 5.5.1: it is UTF-8, and wrong where the same text would be.
+        (MessageError::CloseReason, _) => reason.find(|(_, byte)| text.push(&[*byte]).is_err()),
+        _ => None,
+    };
+    at_fault.map_or(at, |(at, _)| *at)
+}
+
+/// The bytes of a frame, each with its place, as a client would have sent them. A key, which is never at
+/// fault, has the place of the length before it.
 fn as_from_client(from: From, frame: &[u8]) -> Vec<(usize, u8)> {
     let mut bytes: Vec<_> = frame.iter().copied().enumerate().collect();
-    if from == From::Server
-        && let Some((_, second)) = bytes.get_mut(1)
-    {
-        let header = match *second & 0x7f {
-            126 => 4,
-            127 => 10,
-            _ => 2,
-        };
+    let header = match frame.get(1).map_or(0, |second| second & 0x7f) {
+        126 => 4,
+        127 => 10,
+        _ => 2,
+    };
+    if let Some((_, second)) = bytes.get_mut(1).filter(|_| from == From::Server) {
         *second |= 0x80;
         if bytes.len() >= header {
-            bytes.splice(header..header, [(header - 1, 0); KEY_BYTES]);
+            bytes.splice(header..header, [(0, 0); KEY_BYTES]);
         }
     }
+    bytes.iter_mut().skip(header).take(KEY_BYTES).for_each(|(place, _)| *place = header - 1);
     bytes
 }
 
