@@ -238,7 +238,14 @@ fn field(mark: char, name: &[u8], value: &[u8], say: &mut Say<'_>) {
 
 /// The form that an answer agrees on: it has the same grammar as the offer that it accepts.
 pub(crate) fn agreed(value: &[u8]) -> Form {
-    let offers = extension::offers([value].into_iter()).unwrap_or_default();
+    let mut offers = extension::offers([value].into_iter()).unwrap_or_default();
+    // RFC 7692 section 7.1.2.1: 8 to 15. This server never says 8, for it has no compressor with so
+    // small a window; but others do, and whoever looks further back can read what they send.
+    for param in offers.iter_mut().flat_map(|offer| &mut offer.params) {
+        if param.name == b"server_max_window_bits" && param.value.as_deref() == Some(b"8") {
+            param.value = Some(b"9"[..].into());
+        }
+    }
     Agreement::negotiate(&offers).map_or(Form::Plain, Agreement::form)
 }
 
@@ -395,6 +402,25 @@ mod tests {
         let bytes = [hostile.as_bytes(), b"\xe2\x82"].concat();
         let line = r#"< text 19 "\u{1b}[2J\r\n\0\u{7f}\u{9b}\u{202e}\"\\é\xe2\x82""#;
         assert_eq!(frames(&[In(masked(0x81, &bytes))]), [line]);
+    }
+
+    #[test]
+    #[cfg(feature = "deflate")]
+    fn every_window_that_an_answer_may_name_is_an_agreement() {
+        for (bits, is_legal) in [
+            ("7", false),
+            ("8", true),
+            ("\"8\"", true),
+            ("9", true),
+            ("15", true),
+            ("16", false),
+            ("08", false),
+            ("8; server_max_window_bits=8", false),
+            ("8; server_max_window_bits=9", false),
+        ] {
+            let answer = format!("permessage-deflate; server_max_window_bits={bits}");
+            assert_eq!(agreed(answer.as_bytes()) != Form::Plain, is_legal, "{answer}");
+        }
     }
 
     #[test]
