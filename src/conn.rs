@@ -231,12 +231,6 @@ impl Conn {
         if let State::Open(open) = &self.state { open.form } else { Form::Plain }
     }
 
-    /// Messages that the client sent since the last call and that were dropped, because nobody
-    /// here takes messages from subscribers.
-    pub fn take_ignored(&mut self) -> u32 {
-        if let State::Open(open) = &mut self.state { open.take_ignored() } else { 0 }
-    }
-
     /// The client was cut off from its channels inside a frame, of which this is the rest: it goes
     /// out before anything else.
     pub fn finish_frame(&mut self, rest: Vec<u8>) {

@@ -540,6 +540,15 @@ fn what_a_client_says_on_a_channel_is_checked_and_dropped() {
     assert_eq!(client.closed().0, 1007);
 }
 
+#[test]
+fn what_is_dropped_is_said_even_if_its_sender_leaves_with_the_same_bytes() {
+    let server = Server::start(&[]);
+    let mut client = server.subscriber("/?channel=ruby");
+    client.send([masked(0x81, b"to nobody"), masked(0x88, &close(1000, ""))].concat());
+    assert_eq!(client.closed().0, 1000);
+    server.logs("dropped a message that a subscriber sent: publishing is POST /publish");
+}
+
 // ---- tungstenite ----
 
 /// A tungstenite client on a target; its messages may be as large as they come.

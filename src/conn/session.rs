@@ -28,7 +28,7 @@ const PING: &[u8] = b"ping\n";
 pub(super) enum Purpose {
     /// Every message goes back to its sender.
     Echo,
-    /// It is sent the messages of its channels; its own are checked, dropped and counted.
+    /// It is sent the messages of its channels; its own are checked and dropped.
     Channels,
 }
 
@@ -41,8 +41,6 @@ pub(super) struct Open {
     /// What its deadline counts from: the last byte that came, or the ping that went out since.
     counted_from: Duration,
     is_pinged: bool,
-    /// Messages that were dropped because nobody here takes messages from subscribers.
-    ignored: u32,
 }
 
 /// A WebSocket whose Close we have sent and whose peer's Close is still to come.
@@ -61,12 +59,7 @@ impl Open {
             assembler: Assembler::default(),
             counted_from: now.since_start,
             is_pinged: false,
-            ignored: 0,
         }
-    }
-
-    pub(super) fn take_ignored(&mut self) -> u32 {
-        std::mem::take(&mut self.ignored)
     }
 
     /// Takes everything that was read, and answers all of it at once. That is no more than was read, or
@@ -105,7 +98,7 @@ impl Open {
                                 outbox.end(),
                             );
                         }
-                        Purpose::Channels => self.ignored = self.ignored.saturating_add(1),
+                        Purpose::Channels => note_dropped(site, now),
                     }
                 }
                 // RFC 6455 section 5.5.3: a pong has the ping's own payload.
@@ -172,6 +165,12 @@ impl Closing {
             rest = rest.split_at_mut_checked(taken).map_or(&mut [], |(_, rest)| rest);
         }
     }
+}
+
+fn note_dropped(site: &Site, now: Now) {
+    let what =
+        format_args!("dropped a message that a subscriber sent: publishing is POST /publish");
+    site.quiet.borrow_mut().say(log::Level::Info, "dropped", what, now);
 }
 
 /// RFC 6455 section 5.5.1: a Close is answered by a Close, usually with the same code. Then it is

@@ -100,12 +100,6 @@ impl Server {
         // A loop and no recursion: a client may pipeline a thousand requests that are answered here.
         while let Some(peer) = self.peers.get_mut(id) {
             peer.serve(&mut self.buffer, &mut budget, now);
-            for _ in 0..peer.conn.take_ignored() {
-                let what = format_args!(
-                    "dropped a message that a subscriber sent: publishing is POST /publish"
-                );
-                self.quiet.say(log::Level::Info, "ignored", what, now);
-            }
             let event = peer.conn.poll_event();
             let Some(answer) = event.and_then(|event| self.on_wish(id, event, now)) else { break };
             if let Some(peer) = self.peers.get_mut(id) {

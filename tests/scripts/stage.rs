@@ -234,7 +234,6 @@ impl Stage {
             if !is_inside_frame {
                 client.flush(&mut self.said, self.now);
             }
-            client.conn.take_ignored();
             let Some(event) = client.conn.poll_event() else { break };
             self.on_wish(id, event);
         }

@@ -132,7 +132,6 @@ impl Server {
         let mut budget = self.site.limits.read_budget_bytes;
         while let Some(peer) = self.peers.get_mut(id) {
             peer.serve(&mut self.buffer, &mut budget, now);
-            peer.conn.take_ignored();
             let Some(event) = peer.conn.poll_event() else { break };
             let Event::Wants(channels) = event else { panic!("nobody asks for anything else") };
             self.hub.want(id, &channels, self.link.is_live());
