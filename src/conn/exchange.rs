@@ -8,6 +8,7 @@
 //! * Only a 200 keeps the connection. Behind any other answer may stand a body that nobody took, and to
 //!   read that as a request is how requests are smuggled.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::outbox::Outbox;
@@ -48,7 +49,7 @@ impl Exchange {
         }
     }
 
-    /// Takes bytes of a head; behind a complete one, the rest is left to the next state.
+    /// Takes bytes of a head, and says how many: what is behind a complete one is the next state's.
     pub(super) fn receive(
         mut self: Box<Self>,
         bytes: &[u8],
@@ -63,44 +64,44 @@ impl Exchange {
             self.is_backed_up = true;
             return (State::Head(self), bytes.len());
         }
-        let kept = self.inbox.len();
+        let mut inbox = std::mem::take(&mut self.inbox);
+        let kept = inbox.len();
         let so_far = if kept == 0 {
-            bytes
+            Cow::Borrowed(bytes)
         } else {
-            self.inbox.extend_from_slice(bytes);
-            &self.inbox
+            inbox.extend_from_slice(bytes);
+            Cow::Owned(inbox)
         };
-        match http::parse(so_far, &mut self.scan, &site.limits.head) {
+        match http::parse(&so_far, &mut self.scan, &site.limits.head) {
             Ok(None) => {
-                if kept == 0 {
-                    self.inbox.extend_from_slice(bytes);
-                }
+                self.inbox = so_far.into_owned();
                 (State::Head(self), bytes.len())
             }
             Ok(Some((head, length))) => {
+                // The length counts from where the head began: the kept bytes were taken before.
                 let taken = length.saturating_sub(kept);
                 let delivery = self.delivery(&head, site);
                 let decision = site.decide(&head, self.entrance, now);
                 (self.act_on(decision, delivery, site, outbox, now), taken)
             }
             Err(error) => {
+                // Where a broken head ends nobody can say: all is taken, nothing read as the next.
                 let answer = Response::text(error.status(), error.to_string());
                 let delivery =
-                    Delivery { head_only: http::asks_for_head_only(so_far), close: true };
+                    Delivery { head_only: http::asks_for_head_only(&so_far), close: true };
                 (self.answer(&answer, delivery, site, outbox, now), bytes.len())
             }
         }
     }
 
     fn act_on(
-        mut self: Box<Self>,
+        self: Box<Self>,
         decision: Decision,
         delivery: Delivery,
         site: &Site,
         outbox: &mut Outbox,
         now: Now,
     ) -> State {
-        self.inbox = Vec::new(); // the head is read, and what is behind it the caller has
         match decision {
             Decision::Answer(answer) => self.answer(&answer, delivery, site, outbox, now),
             Decision::Echo(accepted) => {
