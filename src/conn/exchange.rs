@@ -24,12 +24,12 @@ use crate::site::{Decision, Entrance, Site, unavailable};
 /// A request that is being read.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    /// What has arrived of an incomplete head, or of requests behind an answer that is not written
-    /// yet. Most heads arrive whole and never stand here.
+    /// What has arrived of an incomplete head. Most heads arrive whole and never stand here.
     inbox: Vec<u8>,
     scan: Scan,
-    /// The inbox holds whole requests that wait until earlier answers are written.
-    is_backed_up: bool,
+    /// Requests that came while earlier answers stood above the mark, not looked at yet. The inbox is
+    /// empty then: until a head is answered the output only shrinks, so none was begun below the mark.
+    backed_up: Vec<u8>,
     entrance: Entrance,
     /// Requests answered on this connection so far.
     answered: u32,
@@ -42,7 +42,7 @@ impl Exchange {
         Self {
             inbox: Vec::new(),
             scan: Scan::default(),
-            is_backed_up: false,
+            backed_up: Vec::new(),
             entrance,
             answered: 0,
             deadline: now.since_start + limits.handshake,
@@ -60,8 +60,7 @@ impl Exchange {
         if outbox.len() >= site.limits.outbox_mark_bytes {
             // The client pipelines and does not read. This was read from its socket already; the
             // loop reads no more of it until the answers are out.
-            self.inbox.extend_from_slice(bytes);
-            self.is_backed_up = true;
+            self.backed_up.extend_from_slice(bytes);
             return (State::Head(self), bytes.len());
         }
         let mut inbox = std::mem::take(&mut self.inbox);
@@ -157,21 +156,19 @@ impl Exchange {
     }
 
     pub(super) fn is_backed_up(&self) -> bool {
-        self.is_backed_up
+        !self.backed_up.is_empty()
     }
 
     /// The requests that were put off, to be received again.
     pub(super) fn take_backed_up(&mut self) -> Vec<u8> {
-        self.is_backed_up = false;
-        self.scan = Scan::default();
-        std::mem::take(&mut self.inbox)
+        std::mem::take(&mut self.backed_up)
     }
 
-    /// RFC 9110 section 15.5.9: a head that was begun and not finished in time gets 408. One that
-    /// was not begun is a kept-alive connection that nobody needs: it is closed in silence, behind
-    /// what it has not read yet.
+    /// RFC 9110 section 15.5.9: a head that was begun and not finished in time gets 408. Where none
+    /// was begun, nobody needs the connection or nobody reads the answers: it is closed in silence,
+    /// behind what it has not read yet.
     pub(super) fn too_slow(&self, site: &Site, outbox: &mut Outbox, now: Now) -> State {
-        if self.inbox.is_empty() || self.is_backed_up {
+        if self.inbox.is_empty() {
             let has_read_all = outbox.is_empty();
             let linger = || State::Linger(Linger::new(&site.limits, now));
             return if has_read_all { State::Done } else { linger() };
@@ -183,7 +180,7 @@ impl Exchange {
 
     /// We end it. Who is between two requests gets what was answered, and the end.
     pub(super) fn close(&self, reason: &str, site: &Site, outbox: &mut Outbox, now: Now) -> State {
-        if self.inbox.is_empty() {
+        if self.inbox.is_empty() && !self.is_backed_up() {
             return State::Linger(Linger::new(&site.limits, now));
         }
         self.refuse(&unavailable(reason), site, outbox, now)
@@ -197,7 +194,8 @@ impl Exchange {
         outbox: &mut Outbox,
         now: Now,
     ) -> State {
-        let delivery = Delivery { head_only: http::asks_for_head_only(&self.inbox), close: true };
+        let begun = if self.is_backed_up() { &self.backed_up } else { &self.inbox };
+        let delivery = Delivery { head_only: http::asks_for_head_only(begun), close: true };
         self.answer(answer, delivery, site, outbox, now)
     }
 }
