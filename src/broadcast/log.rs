@@ -132,22 +132,24 @@ impl Log {
         !std::mem::replace(&mut self.pass.queued, true)
     }
 
-    /// Goes on to the next ready cursor that is behind. False if there is none: the log leaves the
-    /// queue.
+    /// Goes on to the next ready cursor that is behind, in this pass or in another. False if there is
+    /// none: the log leaves the queue.
     pub(super) fn advance_pass(&mut self) -> bool {
         loop {
-            while let Some(next) = self.pass.unvisited.checked_sub(1) {
+            for next in (0..self.pass.unvisited).rev() {
                 self.pass.unvisited = next;
                 if self.cursors.get(next).is_some_and(|cursor| cursor.position < self.pass.target) {
                     return true;
                 }
             }
-            // All ready cursors have got that far; where there is none, nobody is waited for.
+            // The pass is over, or none was under way: all ready cursors have got that far. Where there
+            // is none, nobody is waited for.
             self.settled = if self.ready == 0 { self.end() } else { self.pass.target };
             if self.settled >= self.end() {
                 self.pass.queued = false;
                 return false;
             }
+            // Something was appended since: another pass.
             self.pass.target = self.end();
             self.pass.unvisited = self.ready;
         }
