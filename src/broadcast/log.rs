@@ -142,14 +142,13 @@ impl Log {
                     return true;
                 }
             }
-            // The pass is over, or none was under way: all ready cursors have got that far. Where there
-            // is none, nobody is waited for.
-            self.settled = if self.ready == 0 { self.end() } else { self.pass.target };
-            if self.settled >= self.end() {
+            // The pass is over, or none was under way: all ready cursors have got that far.
+            self.settled = self.pass.target;
+            if self.settled == self.end() {
                 self.pass.queued = false;
                 return false;
             }
-            // Something was appended since: another pass.
+            // Something was appended since: the next pass, which is over at once if nobody is ready.
             self.pass.target = self.end();
             self.pass.unvisited = self.ready;
         }

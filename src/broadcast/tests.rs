@@ -372,6 +372,22 @@ fn a_mark_is_passed_when_its_own_pass_has_ended() {
 }
 
 #[test]
+fn a_mark_that_is_passed_stays_so() {
+    let mut scene = Scene::new(1);
+    scene.client();
+    scene.publish(b"Hello");
+    scene.pass(|_| 1);
+    scene.publish(b"abc");
+    let mark = scene.broadcast.mark(scene.channels[0]).unwrap();
+    scene.pass(|_| 0);
+    assert!(scene.broadcast.has_passed(&mark), "nobody is ready, so nobody is waited for");
+    scene.client();
+    scene.publish(b"d");
+    assert!(scene.broadcast.next_delivery().is_some());
+    assert!(scene.broadcast.has_passed(&mark), "the newcomer's pass begins behind it");
+}
+
+#[test]
 fn leaving_inside_a_frame_takes_the_rest_of_it_along_up_to_a_limit() {
     for (max_rest, expected) in [(4, Rest::Bytes(b"ello".to_vec())), (3, Rest::TooLong)] {
         let mut scene = Scene::new(1);
