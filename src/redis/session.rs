@@ -177,10 +177,7 @@ impl<T: Talk> Session<T> {
             return;
         }
         let done = match self.state {
-            State::Waiting { .. } => {
-                self.connect(now);
-                Ok(())
-            }
+            State::Waiting { .. } => return self.connect(now),
             State::Connecting { .. } => Err(Reason::Connect(ConnectFailure::TimedOut)),
             State::Greeting { .. } => Err(Reason::NoAnswer),
             State::Live { .. } => self.talk.on_deadline(&mut self.out, now),
