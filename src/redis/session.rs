@@ -40,6 +40,10 @@ pub struct Out<Event> {
 }
 
 /// What a session is for: what it says to Redis once it is live, and what it makes of the answers.
+///
+/// Of a connection it hears in this order: [`greeted`](Self::greeted) once, [`reply`](Self::reply) and
+/// [`on_deadline`](Self::on_deadline) while that is live, and [`ended`](Self::ended). Of a try that
+/// comes to nothing it hears only the last.
 pub trait Talk {
     /// What the loop is told.
     type Event;
@@ -72,8 +76,8 @@ pub trait Talk {
     /// An answer is overdue. Drop the connection.
     fn on_deadline(&mut self, out: &mut Out<Self::Event>, now: Now) -> Result<(), Reason>;
 
-    /// The connection, or the try for one, is gone, and with it every answer that was owed. No other
-    /// comes before `retry_in` is over.
+    /// The connection is gone, or the try for one if it was never live, and with it every answer that
+    /// was owed. No other comes before `retry_in` is over.
     fn ended(&mut self, reason: Reason, was_live: bool, retry_in: Duration) -> Vec<Self::Event>;
 }
 
@@ -217,19 +221,27 @@ impl<T: Talk> Session<T> {
         self.back_off(reason, now);
     }
 
-    /// The socket is gone; waits for the next try.
+    /// The socket is gone, and all that belonged to it goes too; waits for the next try.
     fn back_off(&mut self, reason: Reason, now: Now) {
         let was_live = self.is_live();
-        if let State::Live { since } = self.state {
-            self.backoff.held(now.since_start.saturating_sub(since));
-        }
-        // A connection that nobody needs may end as it likes: Redis has a `timeout` for such.
-        let may_end = matches!(reason, Reason::Ended(_)) && was_live && !self.talk.needs_redis();
-        let retry_in = if may_end { Duration::ZERO } else { self.backoff.after(reason) };
+        let retry_in = self.wait_after(reason, now);
         self.state = State::Waiting { until: now.since_start + retry_in };
         self.replies = Replies::new(T::MAX_REPLY_BYTES);
         self.out.commands = Commands::default();
         self.out.events.extend(self.talk.ended(reason, was_live, retry_in));
+    }
+
+    /// How long to wait for the next try, now that this one or the connection has ended. Asked once for
+    /// each end, for the back-off counts them.
+    fn wait_after(&mut self, reason: Reason, now: Now) -> Duration {
+        if let State::Live { since } = self.state {
+            self.backoff.held(now.since_start.saturating_sub(since));
+            // A connection that nobody needs may end as it likes: Redis has a `timeout` for such.
+            if matches!(reason, Reason::Ended(_)) && !self.talk.needs_redis() {
+                return Duration::ZERO;
+            }
+        }
+        self.backoff.after(reason)
     }
 }
 
