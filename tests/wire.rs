@@ -115,7 +115,7 @@ fn assert_nothing_left(server: &Server, descriptors: usize) {
 #[test]
 fn a_half_close_at_any_point_is_an_end_behind_what_was_asked_for() {
     let server = Server::start(&[]);
-    let base = server.descriptors();
+    let base = server.own_descriptors();
     let mut bystander = server.subscriber("/echo");
     let phases = phases(&server);
     for phase in &phases {
@@ -177,7 +177,7 @@ fn resets_at_every_point_many_at_once_leave_nothing_behind_and_disturb_nobody() 
     const EACH: usize = 25;
     const MESSAGES: u32 = 50;
     let server = Server::start(&[]);
-    let base = server.descriptors() + 3;
+    let base = server.own_descriptors() + 3;
     let mut fence = server.subscriber("/echo");
     let mut bystander = server.subscriber("/?channel=ruby");
     let mut publisher = server.client();
@@ -271,8 +271,7 @@ fn a_client_that_goes_while_redis_is_asked_for_its_channel_leaves_nothing_behind
 #[test]
 fn clients_that_vanish_leave_nothing_behind() {
     let server = Server::start(&[]);
-    drop(server.subscriber("/?channel=ruby"));
-    let base = server.descriptors();
+    let base = server.own_descriptors();
     for round in 0..3 {
         let clients: Vec<_> = (0..200).map(|_| server.subscriber("/?channel=ruby")).collect();
         clients.into_iter().for_each(if round == 1 { Client::reset } else { drop });
@@ -308,7 +307,7 @@ fn s5_5_1_what_comes_behind_a_close_is_thrown_away_and_resets_nothing() {
 #[test]
 fn s7_1_1_who_talks_on_and_on_behind_a_close_is_cut_off() {
     let server = Server::start(&[]);
-    let base = server.descriptors();
+    let base = server.own_descriptors();
     let mut client = server.subscriber("/echo");
     client.send(CLOSE);
     assert_eq!(client.closed().0, 1000);
@@ -475,7 +474,7 @@ fn a_client_that_pauses_within_the_backlog_misses_nothing() {
 #[test]
 fn a_slow_client_that_is_closed_and_goes_on_reading_nothing_is_reset() {
     let server = Server::start(&["--max-publish", "64k", "--backlog", "256k"]);
-    let base = server.descriptors() + 1;
+    let base = server.own_descriptors() + 1;
     let mut publisher = server.client();
     let mut slow: Vec<_> = (0..5).map(|_| Client::connect_narrow(server.port())).collect();
     for client in &mut slow {
@@ -521,7 +520,7 @@ fn echoes_that_nobody_reads_cost_kilobytes_and_disturb_nobody() {
 #[test]
 fn a_client_that_never_reads_its_echoes_is_closed_as_idle() {
     let server = Server::start(&["--ping", "1s", "--idle-timeout", "2s"]);
-    let base = server.descriptors();
+    let base = server.own_descriptors();
     let mut reads_at_last = blocked(&server);
     let reads_never = support::is_long().then(|| blocked(&server));
     // Who answers no ping from now on is idle later than those two.

@@ -343,6 +343,15 @@ impl Server {
         std::fs::read_dir(path).expect("Linux, and the server lives").count()
     }
 
+    /// How many of them are its own, asked while it has no client. It opens the last of these when it
+    /// begins to serve, which is behind the start line.
+    #[track_caller]
+    pub(crate) fn own_descriptors(&self) -> usize {
+        let mut client = self.client();
+        client.get("/healthz");
+        self.descriptors() - 1
+    }
+
     /// The processor time the server has used so far.
     pub(crate) fn cpu(&self) -> Duration {
         let path = format!("/proc/{}/stat", self.pid());
