@@ -137,6 +137,14 @@ impl Client {
         self.response()
     }
 
+    /// What `/metrics` says for a name, with its labels: 0 if it is not there.
+    #[track_caller]
+    pub(crate) fn metric(&mut self, name: &str) -> f64 {
+        let text = self.get("/metrics").text();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0.0, |value| value.parse().expect("a number"))
+    }
+
     pub(crate) fn post(&mut self, target: &str, fields: &str, body: &[u8]) {
         let length = body.len();
         self.request(&format!("POST {target}"), &format!("{fields}Content-Length: {length}\r\n"));

@@ -323,9 +323,7 @@ impl Server {
 
     /// What `/metrics` says for a name, with its labels: 0 if it is not there.
     pub(crate) fn metric(&self, name: &str) -> f64 {
-        let text = self.client().get("/metrics").text();
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value.map_or(0.0, |value| value.parse().expect("a number"))
+        self.client().metric(name)
     }
 
     /// One figure of `/proc/PID/status`, such as `VmRSS` or `Threads`.
