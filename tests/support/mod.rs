@@ -189,6 +189,7 @@ pub(crate) struct Server {
     process: Running,
     port: u16,
     log: Arc<Mutex<String>>,
+    reader: Option<thread::JoinHandle<()>>,
 }
 
 impl Server {
@@ -218,7 +219,7 @@ impl Server {
     pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut process = Running(command.spawn().expect("the program starts"));
         let log = Arc::new(Mutex::new(String::new()));
-        follow(process.0.stderr.take().expect("piped"), Arc::clone(&log));
+        let reader = follow(process.0.stderr.take().expect("piped"), Arc::clone(&log));
         let mut port = None;
         eventually("the start line, which names http://127.0.0.1:PORT", SOON, || {
             let said = log.lock().expect("no reader panics").clone();
@@ -226,7 +227,7 @@ impl Server {
             assert!(port.is_some() || process.is_alive(), "it ended at its start: {said}");
             port.is_some()
         });
-        Self { process, port: port.expect("it was found"), log }
+        Self { process, port: port.expect("it was found"), log, reader: Some(reader) }
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -312,9 +313,14 @@ impl Server {
         self.process.limit_descriptors(limit);
     }
 
+    /// Waits until it has ended, and until all that it said is in the log.
     #[track_caller]
     pub(crate) fn wait(&mut self, within: Duration) -> ExitStatus {
-        self.process.wait(within)
+        let status = self.process.wait(within);
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("no reader panics");
+        }
+        status
     }
 
     pub(crate) fn is_alive(&mut self) -> bool {
@@ -363,7 +369,10 @@ impl Server {
 }
 
 /// Keeps all that a process says on a pipe.
-pub(crate) fn follow(pipe: impl Read + Send + 'static, log: Arc<Mutex<String>>) {
+pub(crate) fn follow(
+    pipe: impl Read + Send + 'static,
+    log: Arc<Mutex<String>>,
+) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         let mut reader = BufReader::new(pipe);
         let mut line = Vec::new();
@@ -373,7 +382,7 @@ pub(crate) fn follow(pipe: impl Read + Send + 'static, log: Arc<Mutex<String>>) 
                 .push_str(&String::from_utf8_lossy(&line));
             line.clear();
         }
-    });
+    })
 }
 
 fn port_of(log: &str) -> Option<u16> {
