@@ -15,7 +15,7 @@
 //! | the stripped binary | 1.96 MB | `cargo build --release; ls -l target/release/barewire` |
 //! | resident memory at the start | 3.4 MB | `grep VmRSS /proc/$(pidof barewire)/status` |
 //! | threads at rest | 1 | `ls /proc/$(pidof barewire)/task` |
-//! | allocations for a frame that came whole | none: it is handed out from where it lies | the example below, and `nothing_is_on_the_heap_between_messages` in `src/websocket/message.rs` |
+//! | allocations for a message that came whole, in one frame | none: it is handed out from where it lies | the example below, and `nothing_is_on_the_heap_between_messages` in `src/websocket/message.rs` |
 //!
 //! Why is an idle client so cheap? Because it owns no buffer. All sockets are read into the same 128 KiB,
 //! one for the process; what is copied out of it is only what is incomplete. Its outbox is empty, and an
@@ -33,7 +33,7 @@
 //! assert!(size_of::<Conn>() <= 104); // the request of chapter 2 has 197 bytes
 //! assert!(size_of::<Assembler>() <= 16); // one empty pointer, between messages
 //!
-//! // A frame that lies whole in what was read is lent from there: look at the address.
+//! // A message that lies whole in what was read, in one frame, is lent from there: look at the address.
 //! let limits = MessageLimits { max_message_bytes: 65_536, max_fragments: 1_000 };
 //! let mut assembler = Assembler::default();
 //! //                FIN op  MASK len  key                     payload

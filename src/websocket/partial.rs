@@ -3,11 +3,12 @@
 //! ```text
 //!   Partial
 //!     message   text or binary: its payload so far, from all fragments that have come
-//!     piece     nothing between two frames, or the part that has come of a header, or of a frame
+//!     header    the first bytes of the next header
+//!     frame     of that message, or a control frame: how much of it has come
 //! ```
 //!
 //! What to notice:
-//! * Message and piece are two places, for a control frame may come between two fragments and may
+//! * Message and frame are two places, for a control frame may come between two fragments and may
 //!   itself be cut by the network: neither disturbs the other.
 //! * Each `take` takes from the front of the bytes what belongs to it and leaves the rest. Called
 //!   again with the next chunk, it goes on.
@@ -28,21 +29,17 @@ use super::utf8::Utf8;
 pub(super) struct Partial {
     /// The message of which a part has come.
     pub(super) message: Option<StartedMessage>,
-    /// What has come of a header or of a frame: one of that message, or a control frame.
-    piece: Piece,
+    pub(super) header: StartedHeader,
+    /// The frame of which a part has come: one of that message, or a control frame.
+    frame: Option<StartedFrame>,
 }
 
+/// The first bytes of a header that goes on in the next chunk; none between two headers.
 #[derive(Debug, Default)]
-enum Piece {
-    #[default]
-    Nothing,
-    Header(StartedHeader),
-    Frame(StartedFrame),
+pub(super) struct StartedHeader {
+    bytes: [u8; MAX_HEADER_BYTES],
+    length: usize,
 }
-
-/// The first bytes of a header that goes on in the next chunk.
-#[derive(Debug, Default)]
-struct StartedHeader(Vec<u8>);
 
 /// A frame of which a part has come, as little as its header perhaps.
 #[derive(Debug)]
@@ -70,23 +67,6 @@ pub(super) struct StartedMessage {
 }
 
 impl Partial {
-    /// Takes the next header, or goes on with it. `None`: it goes on behind the bytes, which are all taken.
-    pub(super) fn take_header(
-        &mut self,
-        rest: &mut &mut [u8],
-        form: Form,
-    ) -> Result<Option<FrameHeader>, MessageError> {
-        let mut started = match mem::take(&mut self.piece) {
-            Piece::Header(started) => started,
-            Piece::Nothing | Piece::Frame(_) => StartedHeader::default(),
-        };
-        let header = started.take(rest, form)?;
-        if header.is_none() {
-            self.piece = Piece::Header(started);
-        }
-        Ok(header)
-    }
-
     /// Enters a frame with a payload of `length` bytes, to be taken. If it begins a compressed
     /// message, then `inflater` is what takes that apart.
     pub(super) fn enter(&mut self, header: FrameHeader, length: usize, inflater: Option<Inflater>) {
@@ -100,14 +80,13 @@ impl Partial {
             });
             message.fragments += 1;
         }
-        self.piece =
-            Piece::Frame(StartedFrame { header, length, received: 0, control: Vec::new() });
+        self.frame = Some(StartedFrame { header, length, received: 0, control: Vec::new() });
     }
 
     /// Takes more of the payload of the frame that was entered. `false`: there is none, a header
     /// comes next.
     pub(super) fn take(&mut self, rest: &mut &mut [u8]) -> Result<bool, MessageError> {
-        let Piece::Frame(frame) = &mut self.piece else { return Ok(false) };
+        let Some(frame) = &mut self.frame else { return Ok(false) };
         let wanted = frame.length - frame.received;
         let piece = rest.split_off_mut(..wanted).unwrap_or_else(|| mem::take(rest));
         frame.header.mask.apply(frame.received, piece);
@@ -118,7 +97,7 @@ impl Partial {
                 if frame.is_complete() && frame.header.fin {
                     message.finish()?;
                 } else if frame.is_complete() {
-                    self.piece = Piece::Nothing;
+                    self.frame = None;
                 }
             }
             Some(_) | None => frame.control.extend_from_slice(piece),
@@ -128,15 +107,13 @@ impl Partial {
 
     /// Whether an event is complete in here.
     pub(super) fn has_event(&self) -> bool {
-        matches!(&self.piece, Piece::Frame(frame) if frame.is_complete())
+        self.frame.as_ref().is_some_and(StartedFrame::is_complete)
     }
 
     /// Lends out the event that is complete in here, until the next call.
     pub(super) fn lend(&self) -> Result<Option<Event<'_>>, MessageError> {
-        let Piece::Frame(frame) = &self.piece else { return Ok(None) };
-        if !frame.is_complete() {
-            return Ok(None);
-        }
+        let complete = self.frame.as_ref().filter(|frame| frame.is_complete());
+        let Some(frame) = complete else { return Ok(None) };
         match &self.message {
             Some(message) if !frame.header.opcode.is_control() => {
                 event(message.opcode, &message.payload).map(Some)
@@ -147,19 +124,15 @@ impl Partial {
 
     /// Forgets the event that was lent out, and nothing that is incomplete.
     pub(super) fn free_lent(&mut self) {
-        if let Piece::Frame(frame) = &self.piece
-            && frame.is_complete()
-        {
-            if !frame.header.opcode.is_control() {
-                self.message = None;
-            }
-            self.piece = Piece::Nothing;
+        let lent = self.frame.take_if(|frame| frame.is_complete());
+        if lent.is_some_and(|frame| !frame.header.opcode.is_control()) {
+            self.message = None;
         }
     }
 
     /// Whether there is nothing in here, so that nobody needs it.
     pub(super) const fn is_empty(&self) -> bool {
-        self.message.is_none() && matches!(self.piece, Piece::Nothing)
+        self.message.is_none() && self.frame.is_none() && self.header.length == 0
     }
 }
 
@@ -212,12 +185,16 @@ impl StartedHeader {
         rest: &mut &mut [u8],
         form: Form,
     ) -> Result<Option<FrameHeader>, MessageError> {
-        let before = self.0.len();
-        self.0.extend(rest.iter().take(MAX_HEADER_BYTES - before));
-        let decoded = frame::decode(&self.0, form)?;
-        let end = decoded.map_or(self.0.len(), |(_, size)| size);
+        let before = self.length;
+        let free = self.bytes.iter_mut().skip(before);
+        self.length += free.zip(rest.iter()).map(|(place, byte)| *place = *byte).count();
+        let decoded = frame::decode(self.bytes.get(..self.length).unwrap_or_default(), form)?;
+        let end = decoded.map_or(self.length, |(_, size)| size);
         let _header = rest.split_off_mut(..end - before);
-        Ok(decoded.map(|(header, _)| header))
+        Ok(decoded.map(|(header, _)| {
+            self.length = 0;
+            header
+        }))
     }
 }
 
