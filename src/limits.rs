@@ -42,6 +42,9 @@ pub struct Limits {
     /// Output of one client above which its input waits: 16 KiB. Memory for a client that sends
     /// and does not read is bounded by this and one read.
     pub outbox_mark_bytes: usize,
+    /// Memory that is kept when an output was written whole, for the next one: 256 KiB, which holds the
+    /// echoes of one read with room to spare.
+    pub spare_bytes: usize,
     /// What the kernel takes for a socket beyond what it can send at once: 128 KiB, where it can be told.
     pub unsent_bytes: u32,
     /// Who is told of a gap at once: 100 clients, every 100 ms, so 1,000 in a second come back.
@@ -105,6 +108,7 @@ impl Default for Limits {
             linger: Duration::from_secs(2),
             requests: 1_000,
             outbox_mark_bytes: 16 << 10,
+            spare_bytes: 256 << 10,
             gap_closes: 100,
             gap_pause: Duration::from_millis(100),
             unsent_bytes: 128 << 10,

@@ -22,8 +22,8 @@ use crate::upgrade::{self, Accepted};
 use crate::websocket::form::Encoder;
 use crate::websocket::message::MessageLimits;
 
-/// Everything about this server that an answer depends on. But for what it keeps of its log, and the
-/// working memory of its encoder, it does not change while it runs.
+/// Everything about this server that an answer depends on. But for what it keeps of its log, and
+/// working memory, it does not change while it runs.
 #[derive(Debug)]
 pub struct Site {
     /// The limits that clients are held to.
@@ -61,6 +61,8 @@ pub struct Site {
     pub publishing: PublishPolicy,
     /// What clients were refused for lately.
     pub quiet: RefCell<Quiet>,
+    /// Memory of an output that was written whole, for the next one: up to [`Limits::spare_bytes`].
+    pub spare: RefCell<Vec<u8>>,
     /// The longest message that is passed on.
     pub max_publish_bytes: usize,
     /// How far a client may fall behind in one channel.
@@ -143,6 +145,7 @@ impl Default for Site {
             echo: true,
             publishing: PublishPolicy::FromThisMachine,
             quiet: RefCell::default(),
+            spare: RefCell::default(),
             max_publish_bytes: 1 << 20,
             backlog_bytes: 2 << 20,
             awake: Some(Duration::from_secs(5)),

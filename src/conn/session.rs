@@ -28,7 +28,7 @@ const PING: &[u8] = b"ping\n";
 pub(super) enum Purpose {
     /// Every message goes back to its sender.
     Echo,
-    /// It is sent the messages of its channels; its own are checked and dropped.
+    /// It is sent the messages of its channels; its own are checked, counted and dropped.
     Channels,
 }
 
@@ -64,14 +64,14 @@ impl Open {
 
     /// Takes everything that was read, and answers all of it at once. That is no more than was read, or
     /// than it inflates to, or than the message that it completes; and nothing more is read while the
-    /// output stands above its mark.
+    /// output stands above its mark. `None`: it stays open.
     pub(super) fn receive(
-        mut self,
+        &mut self,
         bytes: &mut [u8],
         site: &Site,
         outbox: &mut Outbox,
         now: Now,
-    ) -> State {
+    ) -> Option<State> {
         self.counted_from = now.since_start;
         self.is_pinged = false;
         let mut rest = bytes;
@@ -79,8 +79,8 @@ impl Open {
             let unread = rest.len();
             let (taken, event) = match self.assembler.receive(rest, self.form, &site.messages) {
                 Ok((taken, Some(event))) => (taken, event),
-                Ok((_, None)) => return State::Open(self),
-                Err(error) => return fail(error, site, outbox, now),
+                Ok((_, None)) => return None,
+                Err(error) => return Some(fail(error, site, outbox, now)),
             };
             match event {
                 Event::Message { kind, payload } => {
@@ -90,13 +90,8 @@ impl Open {
                         Purpose::Echo => {
                             // Once for all echoes of this read: without masks they are shorter than what
                             // is unread. And `encode` asks for the longest header, whatever the length.
-                            outbox.end().reserve(unread + MAX_HEADER_BYTES);
-                            site.encoder.borrow_mut().encode(
-                                self.form,
-                                kind,
-                                payload,
-                                outbox.end(),
-                            );
+                            let end = outbox.end_with_room(unread + MAX_HEADER_BYTES, site);
+                            site.encoder.borrow_mut().encode(self.form, kind, payload, end);
                         }
                         Purpose::Channels => note_dropped(site, now),
                     }
@@ -104,7 +99,7 @@ impl Open {
                 // RFC 6455 section 5.5.3: a pong has the ping's own payload.
                 Event::Ping(payload) => frame::encode(Opcode::Pong, payload, outbox.end()),
                 Event::Pong(_) => {}
-                Event::Close(close) => return answer_close(close, site, outbox, now),
+                Event::Close(close) => return Some(answer_close(close, site, outbox, now)),
             }
             rest = rest.split_at_mut_checked(taken).map_or(&mut [], |(_, rest)| rest);
         }

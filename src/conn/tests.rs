@@ -389,6 +389,7 @@ fn waiting_admitted_gets_its_101_and_frames_sent_meanwhile_are_not_lost() {
     let answer = drain_bytes(&mut conn);
     assert!(answer.starts_with(b"HTTP/1.1 101 "));
     assert!(answer.ends_with(b"\r\n\r\n\x8a\x01!"), "the ping is answered, the message dropped");
+    assert_eq!(conn.site.metrics.client_messages.get(), 1, "and it was seen");
     assert!(conn.is_subscribed());
 }
 
