@@ -138,13 +138,25 @@ impl Frames {
 fn at_fault(at: usize, why: MessageError, bytes: &[(usize, u8)]) -> usize {
     let mut text = Utf8::default();
     let mut reason = bytes.iter().skip(KEY_BYTES + 4);
-    let at_fault = match (why, why.section()) {
-        (MessageError::TooManyFragments, _) | (_, "RFC 6455 section 5.4") => bytes.first(),
-        (MessageError::CloseOneByte, _) => bytes.get(1),
-        (MessageError::CloseCode(_), _) => bytes.get(KEY_BYTES + 3),
+    let at_fault = match why {
+        MessageError::TooManyFragments
+        | MessageError::UnexpectedContinuation
+        | MessageError::ExpectedContinuation => bytes.first(),
+        MessageError::CloseOneByte => bytes.get(1),
+        MessageError::CloseCode(_) => bytes.get(KEY_BYTES + 3),
         // RFC 6455 section 5.5.1: it is UTF-8, and wrong where the same text would be.
-        (MessageError::CloseReason, _) => reason.find(|(_, byte)| text.push(&[*byte]).is_err()),
-        _ => None,
+        MessageError::CloseReason => reason.find(|(_, byte)| text.push(&[*byte]).is_err()),
+        MessageError::ReservedBits
+        | MessageError::CompressedBit
+        | MessageError::ReservedOpcode
+        | MessageError::FragmentedControl
+        | MessageError::Unmasked
+        | MessageError::LongControl
+        | MessageError::LengthTopBit
+        | MessageError::LengthNotMinimal
+        | MessageError::TooBig
+        | MessageError::InvalidDeflate
+        | MessageError::InvalidUtf8 => None,
     };
     at_fault.map_or(at, |(at, _)| *at)
 }
