@@ -240,7 +240,7 @@ fn field(mark: char, name: &[u8], value: &[u8], say: &mut Say<'_>) {
 pub(crate) fn agreed(value: &[u8]) -> Form {
     let mut offers = extension::offers([value].into_iter()).unwrap_or_default();
     // RFC 7692 section 7.1.2.1: 8 to 15. This server never says 8, for it has no compressor with so
-    // small a window; but others do, and whoever looks further back can read what they send.
+    // small a window; but others do, and what is written with one of 256 bytes, one of 512 reads.
     for param in offers.iter_mut().flat_map(|offer| &mut offer.params) {
         if param.name == b"server_max_window_bits" && param.value.as_deref() == Some(b"8") {
             param.value = Some(b"9"[..].into());

@@ -28,7 +28,8 @@ pub(super) struct Exchange {
     inbox: Vec<u8>,
     scan: Scan,
     /// Requests that came while earlier answers stood above the mark, not looked at yet. The inbox is
-    /// empty then: until a head is answered the output only shrinks, so none was begun below the mark.
+    /// empty then: the output only shrinks until a head is answered, so one that was begun below the mark
+    /// is read to its end below it.
     backed_up: Vec<u8>,
     entrance: Entrance,
     /// Requests answered on this connection so far.
@@ -164,14 +165,13 @@ impl Exchange {
         std::mem::take(&mut self.backed_up)
     }
 
-    /// RFC 9110 section 15.5.9: a head that was begun and not finished in time gets 408. Where none
-    /// was begun, nobody needs the connection or nobody reads the answers: it is closed in silence,
-    /// behind what it has not read yet.
+    /// RFC 9110 section 15.5.9: a head that was begun and not finished in time gets 408. Where none is
+    /// half read, nobody needs the connection, or requests wait because nobody reads the answers: it is
+    /// closed in silence, behind what it has not read yet.
     pub(super) fn too_slow(&self, site: &Site, outbox: &mut Outbox, now: Now) -> State {
         if self.inbox.is_empty() {
-            let has_read_all = outbox.is_empty();
-            let linger = || State::Linger(Linger::new(&site.limits, now));
-            return if has_read_all { State::Done } else { linger() };
+            let linger = State::Linger(Linger::new(&site.limits, now));
+            return if outbox.is_empty() { State::Done } else { linger };
         }
         let seconds = site.limits.handshake.as_secs();
         let text = format!("the request took longer than {seconds} seconds to arrive");
@@ -194,8 +194,8 @@ impl Exchange {
         outbox: &mut Outbox,
         now: Now,
     ) -> State {
-        let begun = if self.is_backed_up() { &self.backed_up } else { &self.inbox };
-        let delivery = Delivery { head_only: http::asks_for_head_only(begun), close: true };
+        let unanswered = if self.is_backed_up() { &self.backed_up } else { &self.inbox };
+        let delivery = Delivery { head_only: http::asks_for_head_only(unanswered), close: true };
         self.answer(answer, delivery, site, outbox, now)
     }
 }

@@ -26,7 +26,7 @@ impl Clock {
         u64::from(self.now().unix.subsec_nanos()) << 32 | u64::from(std::process::id())
     }
 
-    /// The one clock alone: between two turns nobody asks what time it is.
+    /// The clock that only goes forward: to sleep, or to measure a turn, nobody needs the other.
     pub(super) fn since_start(&self) -> Duration {
         self.start.elapsed()
     }

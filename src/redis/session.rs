@@ -42,7 +42,7 @@ pub struct Out<Event> {
 /// What a session is for: what it says to Redis once it is live, and what it makes of the answers.
 ///
 /// Of a connection it hears in this order: [`greeted`](Self::greeted) once, [`reply`](Self::reply) and
-/// [`on_deadline`](Self::on_deadline) while that is live, and [`ended`](Self::ended). Of a try that
+/// [`on_deadline`](Self::on_deadline) while it is live, and [`ended`](Self::ended). Of a try that
 /// comes to nothing it hears only the last.
 pub trait Talk {
     /// What the loop is told.
@@ -231,7 +231,7 @@ impl<T: Talk> Session<T> {
         self.out.events.extend(self.talk.ended(reason, was_live, retry_in));
     }
 
-    /// How long to wait for the next try, now that this one or the connection has ended. Asked once for
+    /// How long to wait for the next try, now that one, or a live connection, has ended. Asked once for
     /// each end, for the back-off counts them.
     fn wait_after(&mut self, reason: Reason, now: Now) -> Duration {
         if let State::Live { since } = self.state {
