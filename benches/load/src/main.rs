@@ -17,6 +17,7 @@ mod report;
 mod server;
 mod workload;
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -88,6 +89,10 @@ fn main() -> Result<()> {
             "curve" => bench.curve()?,
             _ => bench.compare(&workloads(&suite))?,
         }
+    }
+    let failed = bench.failed.take();
+    if !failed.is_empty() {
+        bail!("without a figure, for the reasons said above:\n  {}", failed.join("\n  "));
     }
     Ok(())
 }
@@ -169,6 +174,8 @@ struct Bench {
     redis: Redis,
     /// The floor is the first.
     servers: Vec<Server>,
+    /// Work that a peer could not do.
+    failed: RefCell<Vec<String>>,
 }
 
 impl Bench {
@@ -180,24 +187,40 @@ impl Bench {
         let servers = wanted
             .map(|kind| Server::start(kind, &given.folder, redis.port))
             .collect::<Result<_>>()?;
-        Ok(Self { given, redis, servers })
+        Ok(Self { given, redis, servers, failed: RefCell::default() })
+    }
+
+    /// What came of work that may be too much for a peer: then it has no figure, and the others go on. For
+    /// the floor and barewire that is the end.
+    fn tried<T>(&self, server: &Server, what: &str, outcome: Result<T>) -> Result<Option<T>> {
+        let what = format!("{what}, {}", server.kind.name);
+        match outcome {
+            Err(error) if !["floor", "barewire"].contains(&server.kind.name) => {
+                eprintln!("{what}: {error:#}");
+                self.failed.borrow_mut().push(what);
+                Ok(None)
+            }
+            other => other.map(Some).context(what),
+        }
     }
 
     fn names(&self) -> impl Iterator<Item = String> {
         self.servers.iter().map(|server| server.kind.name.to_owned())
     }
 
-    /// What each server makes of this work, round by round. A server that it is not for has no figures.
+    /// What each server makes of this work, round by round. A server that it is not for has no figures, nor
+    /// has one that fails in any round.
     fn figures(&self, workload: &dyn Workload) -> Result<Vec<Vec<f64>>> {
-        let mut all: Vec<Vec<f64>> = self.servers.iter().map(|_| Vec::new()).collect();
+        let mut all: Vec<_> =
+            self.servers.iter().map(|server| workload.is_for(server).then(Vec::new)).collect();
         for round in 0..self.given.rounds {
-            for (server, figures) in self.servers.iter().zip(&mut all) {
-                if !workload.is_for(server) {
+            for (server, place) in self.servers.iter().zip(&mut all) {
+                let Some(figures) = place else { continue };
+                let outcome = workload.run(server, &self.redis, self.given.time);
+                let Some(sample) = self.tried(server, &workload.name(), outcome)? else {
+                    *place = None;
                     continue;
-                }
-                let sample = workload
-                    .run(server, &self.redis, self.given.time)
-                    .with_context(|| format!("{}, {}", workload.name(), server.kind.name))?;
+                };
                 eprintln!(
                     "  {round} {:<18} {:>8}  busy {:3.0} %  kernel {:3.0} %  generator {:3.0} %  {}",
                     server.kind.name,
@@ -210,7 +233,7 @@ impl Bench {
                 figures.push(sample.figure);
             }
         }
-        Ok(all)
+        Ok(all.into_iter().map(Option::unwrap_or_default).collect())
     }
 
     fn compare(&self, workloads: &[Box<dyn Workload>]) -> Result<()> {
@@ -249,7 +272,9 @@ impl Bench {
         for _ in 0..self.given.rounds {
             for (server, ratios) in self.servers.iter().zip(&mut ratios) {
                 let run = |workload: &FanOut| workload.run(server, &self.redis, self.given.time);
-                ratios.push(run(&beside)?.figure / run(&alone)?.figure);
+                let outcome =
+                    run(&beside).and_then(|sample| Ok(sample.figure / run(&alone)?.figure));
+                ratios.extend(self.tried(server, &beside.name(), outcome)?);
             }
         }
         let cells =
@@ -267,33 +292,32 @@ impl Bench {
         );
         println!("{}", row((0..=self.servers.len()).map(|_| "---".to_owned())));
         for (per_second, stuck) in [(10, 0), (50, 0), (100, 0), (100, 100)] {
+            let mut name = format!("{per_second} messages a second");
+            if stuck > 0 {
+                name += &format!(", {stuck} more clients that never read");
+            }
             let latency = Latency { clients: 1000, per_second, stuck };
-            let mut all: Vec<[Vec<f64>; 3]> =
-                self.servers.iter().map(|_| Default::default()).collect();
+            let mut all: Vec<Option<[Vec<f64>; 3]>> =
+                self.servers.iter().map(|_| Some(Default::default())).collect();
             for _ in 0..self.given.rounds {
-                for (server, figures) in self.servers.iter().zip(&mut all) {
-                    let percentiles = latency
-                        .run(server, &self.redis, self.given.time * 3)
-                        .with_context(|| {
-                            format!(
-                                "latency at {per_second} messages a second, {}",
-                                server.kind.name
-                            )
-                        })?;
+                for (server, place) in self.servers.iter().zip(&mut all) {
+                    let Some(figures) = place else { continue };
+                    let outcome = latency.run(server, &self.redis, self.given.time * 3);
+                    let Some(percentiles) = self.tried(server, &name, outcome)? else {
+                        *place = None;
+                        continue;
+                    };
                     for (figures, percentile) in figures.iter_mut().zip(percentiles) {
                         figures.push(percentile.as_secs_f64() * 1000.0);
                     }
                 }
             }
             let cells = all.into_iter().map(|figures| {
-                let medians =
-                    figures.map(|values| Spread::of(values).map_or(0.0, |spread| spread.median));
-                medians.map(|value| format!("{value:.2}")).join(" / ")
+                let median = |values| Spread::of(values).map_or(0.0, |spread| spread.median);
+                figures.map_or("-".to_owned(), |figures| {
+                    figures.map(|values| format!("{:.2}", median(values))).join(" / ")
+                })
             });
-            let mut name = format!("{per_second} messages a second");
-            if stuck > 0 {
-                name += &format!(", {stuck} more clients that never read");
-            }
             println!("{}", row([name].into_iter().chain(cells)));
         }
         Ok(())
@@ -334,19 +358,14 @@ impl Bench {
             .collect();
         for in_flight in IN_FLIGHT {
             let all = self.figures(&FanOut::new(1000, 64, in_flight))?;
-            let costs = all
-                .into_iter()
-                .map(|figures| Spread::of(figures).map_or(0.0, |figure| 1e9 / figure.median));
-            let costs: Vec<f64> = costs.collect();
-            for (curve, cost) in curves.iter_mut().zip(&costs) {
-                curve.points.push((in_flight as f64, *cost));
-            }
-            println!(
-                "{}",
-                row([in_flight.to_string()]
-                    .into_iter()
-                    .chain(costs.iter().map(|cost| format!("{cost:.1}"))))
-            );
+            let cells = all.into_iter().zip(&mut curves).map(|(figures, curve)| {
+                Spread::of(figures).map_or("-".to_owned(), |figure| {
+                    let cost = 1e9 / figure.median;
+                    curve.points.push((in_flight as f64, cost));
+                    format!("{cost:.1}")
+                })
+            });
+            println!("{}", row([in_flight.to_string()].into_iter().chain(cells)));
         }
         if let Some(file) = &self.given.plot {
             std::fs::write(file, report::plot(&curves))
