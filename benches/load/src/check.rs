@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 /// What a channel's clients must receive, where there is one channel for all: the same bytes each. The first client to
 /// come to a frame takes it apart and compares it with what was published; what it has read, all others only compare
 /// with. So the server's framing is learnt and not assumed, and the check costs one look at each byte.
+#[derive(Default)]
 pub struct Stream {
     /// The position of `bytes[0]`. Positions are counted from the first byte that was ever sent to everybody.
     base: u64,
@@ -32,11 +33,6 @@ pub struct Place {
 }
 
 impl Stream {
-    pub fn new(measures_latency: bool) -> Self {
-        let (bytes, messages, ends, due) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { base: 0, bytes, messages, ends, due, late: measures_latency.then(Vec::new) }
-    }
-
     pub fn publish(&mut self, message: Vec<u8>, due: Instant) {
         self.messages.push(message);
         self.due.push(due);

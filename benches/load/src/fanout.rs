@@ -109,7 +109,7 @@ impl<'a> Crowd<'a> {
         for (index, socket) in sockets.iter().enumerate() {
             watch.add(socket, index, EventFlags::IN)?;
         }
-        let stream = Stream::new(false);
+        let stream = Stream::default();
         let mut crowd = Self {
             workload,
             server,

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::check::Stream;
 use crate::fanout::{Crowd, FanOut};
 use crate::server::{Redis, Server};
 
@@ -25,7 +24,7 @@ impl Latency {
     pub fn run(&self, server: &Server, redis: &Redis, time: Duration) -> Result<Percentiles> {
         let fan_out = FanOut { stuck: self.stuck, ..FanOut::new(self.clients, 1024, 1) };
         let mut crowd = Crowd::gather(&fan_out, server, redis)?;
-        crowd.stream = Stream::new(true);
+        crowd.stream.late = Some(Vec::new());
         let count = (time.as_secs_f64() * f64::from(self.per_second)) as usize;
         let pause = Duration::from_secs(1) / self.per_second;
         let start = Instant::now();
