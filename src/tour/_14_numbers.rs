@@ -7,10 +7,10 @@
 //! | what | figure | the command |
 //! | --- | --- | --- |
 //! | memory of an idle client, machines alone | at most 192 bytes on one channel, 32 for each further one | `cargo test --release --test idle -- --nocapture` |
-//! | memory of an idle client, real ones, 10,000 of them | 240 bytes | `benches/run --servers barewire memory` |
-//! | system calls for one message to 1,000 clients | 1,000 writes, one for each client; none of `epoll_ctl`; 22 of all others together | `benches/run --servers barewire calls`; of any traffic of your own, `strace -f -c -p $(pidof barewire)` |
+//! | memory of an idle client, real ones, 10,000 of them | 248 bytes | `benches/run --servers barewire memory` |
+//! | system calls for one message to 1,000 clients | 1,000 writes, one for each client; none of `epoll_ctl`; two of all others together | `benches/run --servers barewire calls`; of any traffic of your own, `strace -f -c -p $(pidof barewire)` |
 //! | the same with 64 messages in flight | still one write for each client | the same |
-//! | a message to 1,000 clients, 64 B, 1,000 in flight | 0.97 of a bare program that checks nothing | `benches/run --servers barewire fan-out` |
+//! | a message to 1,000 clients, 64 B, 1,000 in flight | 0.98 of a bare program that checks nothing | `benches/run --servers barewire fan-out` |
 //! | unmasking 16 KiB; decoding a text of 20 B | 47 GB/s; 20.5 ns | `cargo bench --bench core -- unmask` and `-- decode` |
 //! | the stripped binary | 1.96 MB | `cargo build --release; ls -l target/release/barewire` |
 //! | resident memory at the start | 3.4 MB | `grep VmRSS /proc/$(pidof barewire)/status` |
